@@ -1,0 +1,73 @@
+/* One CPython process: its version, its layout, the types it exports, its
+ * interpreters. Every other file of cpython/ takes a struct rme_python. Knows no
+ * query and no graph. */
+#ifndef RME_CPYTHON_PYTHON_H
+#define RME_CPYTHON_PYTHON_H
+
+#include "cpython/layout.h"
+#include "rememberme.h"
+#include "runtime/arena.h"
+#include "runtime/error.h"
+#include "runtime/guard.h"
+#include "runtime/memory.h"
+
+struct rme_symbols {
+#define SYMBOL(member, name) rme_addr member;
+#include "cpython/symbols.def"
+#undef SYMBOL
+};
+
+struct rme_types; /* cpython/type.h */
+
+struct rme_python {
+	const struct rme_layout *layout;
+	struct rme_symbols sym;
+	const struct rme_request *request; /* images, code ranges, threads, flags */
+	struct rme_arena *arena;
+	struct rme_guards *guards;
+	uint32_t version; /* as PY_VERSION_HEX: 0x030c01f0 is 3.12.1 */
+	rme_addr interp;  /* the main interpreter */
+	struct rme_types *types;
+};
+
+/* Is the version at least MAJOR.MINOR? */
+static inline bool rme_python_has(const struct rme_python *py, unsigned minor)
+{
+	return (py->version >> 16 & 0xff) >= minor;
+}
+
+/* Finds CPython in the images of the request, its version, the layout that passes
+ * the self-check. False with *error set: "not-python", "unsupported-python",
+ * "not-initialized", "finalized", "layout-mismatch". */
+bool rme_python_init(struct rme_python *py, const struct rme_request *request,
+		     struct rme_arena *arena, struct rme_guards *guards,
+		     struct rme_error *error);
+
+/* The type of an object, without any check. */
+static inline rme_addr rme_type_of(const struct rme_python *py, rme_addr object)
+{
+	return rme_ptr(object + (uint64_t)py->layout->object_type);
+}
+
+/* Does `object` look like one: aligned, readable, its type a type? Never faults. */
+bool rme_is_object(struct rme_python *py, rme_addr object);
+
+/* Is the object an instance of one of the classes with a type flag
+ * (Py_TPFLAGS_*_SUBCLASS, Include/object.h)? */
+enum {
+	RME_LONG_SUBCLASS = 1u << 24,
+	RME_LIST_SUBCLASS = 1u << 25,
+	RME_TUPLE_SUBCLASS = 1u << 26,
+	RME_BYTES_SUBCLASS = 1u << 27,
+	RME_STR_SUBCLASS = 1u << 28,
+	RME_DICT_SUBCLASS = 1u << 29,
+	RME_EXC_SUBCLASS = 1u << 30,
+	RME_TYPE_SUBCLASS = 1u << 31
+};
+static inline bool rme_is_a(const struct rme_python *py, rme_addr object, uint32_t flag)
+{
+	rme_addr type = rme_type_of(py, object);
+	return rme_u64(type + (uint64_t)py->layout->type_flags) & flag;
+}
+
+#endif

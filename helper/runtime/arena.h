@@ -1,0 +1,27 @@
+/* The helper's own memory: one range of address space, reserved once and handed
+ * out from the bottom; pages cost nothing until they are touched. It never calls
+ * the system after rme_arena_init, so it works under seccomp's strict mode.
+ * Nothing Python-specific here. */
+#ifndef RME_RUNTIME_ARENA_H
+#define RME_RUNTIME_ARENA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct rme_arena {
+	uint8_t *base;
+	size_t size;
+	size_t used;
+};
+
+/* Memory of `n` bytes, zeroed, aligned to 16 (to a page from one page on), never
+ * given back but by rme_arena_reset; NULL when the reservation is exhausted. */
+void *rme_arena_alloc(struct rme_arena *arena, size_t n);
+
+/* What is left, in bytes. */
+static inline size_t rme_arena_left(const struct rme_arena *arena)
+{
+	return arena->size - arena->used;
+}
+
+#endif

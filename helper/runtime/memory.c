@@ -1,0 +1,83 @@
+#include "runtime/memory.h"
+
+/* Byte loops that the compiler must not turn back into calls of themselves: the
+ * helper is built with -fno-builtin for this file's definitions, and `rep movsb`
+ * is fast on every CPU of the last decade. */
+
+__attribute__((visibility("hidden"))) void *memcpy(void *dest, const void *src, size_t n)
+{
+#if defined(__x86_64__)
+	void *d = dest;
+	__asm__ volatile("rep movsb" : "+D"(d), "+S"(src), "+c"(n) : : "memory");
+#else
+	unsigned char *d = dest;
+	const unsigned char *s = src;
+	while (n--) {
+		*d++ = *s++;
+		__asm__ volatile("" : : : "memory");
+	}
+#endif
+	return dest;
+}
+
+__attribute__((visibility("hidden"))) void *memmove(void *dest, const void *src, size_t n)
+{
+	unsigned char *d = dest;
+	const unsigned char *s = src;
+
+	if (d <= s || d >= s + n)
+		return memcpy(dest, src, n);
+	while (n--) {
+		d[n] = s[n];
+		__asm__ volatile("" : : : "memory");
+	}
+	return dest;
+}
+
+__attribute__((visibility("hidden"))) void *memset(void *dest, int c, size_t n)
+{
+#if defined(__x86_64__)
+	void *d = dest;
+	__asm__ volatile("rep stosb" : "+D"(d), "+c"(n) : "a"(c) : "memory");
+#else
+	unsigned char *d = dest;
+	while (n--) {
+		*d++ = (unsigned char)c;
+		__asm__ volatile("" : : : "memory");
+	}
+#endif
+	return dest;
+}
+
+__attribute__((visibility("hidden"))) int memcmp(const void *a, const void *b, size_t n)
+{
+	const unsigned char *x = a, *y = b;
+
+	for (; n--; x++, y++) {
+		if (*x != *y)
+			return *x < *y ? -1 : 1;
+		__asm__ volatile("" : : : "memory");
+	}
+	return 0;
+}
+
+size_t rme_strlen(const char *s)
+{
+	size_t n = 0;
+
+	while (s[n])
+		n++;
+	return n;
+}
+
+bool rme_streq(const char *a, const char *b)
+{
+	while (*a && *a == *b)
+		a++, b++;
+	return *a == *b;
+}
+
+bool rme_bytes_are(const void *a, size_t n, const char *s)
+{
+	return rme_strlen(s) == n && memcmp(a, s, n) == 0;
+}

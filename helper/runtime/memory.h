@@ -1,0 +1,50 @@
+/* Loads from the debuggee's memory, and the few memory functions that the
+ * compiler may call. Nothing Python-specific here.
+ *
+ * An address of the debuggee is an rme_addr, never a pointer, so that nothing is
+ * dereferenced by mistake: every load is spelled out, and may fault (guard.h). */
+#ifndef RME_RUNTIME_MEMORY_H
+#define RME_RUNTIME_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef uint64_t rme_addr;
+
+static inline uint8_t rme_u8(rme_addr a) { return *(const volatile uint8_t *)a; }
+static inline int8_t rme_i8(rme_addr a) { return *(const volatile int8_t *)a; }
+static inline uint16_t rme_u16(rme_addr a)
+{
+	uint16_t v;
+	__builtin_memcpy(&v, (const void *)a, sizeof v);
+	return v;
+}
+static inline uint32_t rme_u32(rme_addr a)
+{
+	uint32_t v;
+	__builtin_memcpy(&v, (const void *)a, sizeof v);
+	return v;
+}
+static inline int32_t rme_i32(rme_addr a) { return (int32_t)rme_u32(a); }
+static inline uint64_t rme_u64(rme_addr a)
+{
+	uint64_t v;
+	__builtin_memcpy(&v, (const void *)a, sizeof v);
+	return v;
+}
+static inline int64_t rme_i64(rme_addr a) { return (int64_t)rme_u64(a); }
+static inline rme_addr rme_ptr(rme_addr a) { return rme_u64(a); }
+
+/* As in the C standard library; the compiler may emit calls to the mem* ones. */
+void *memcpy(void *dest, const void *src, size_t n);
+void *memmove(void *dest, const void *src, size_t n);
+void *memset(void *dest, int c, size_t n);
+int memcmp(const void *a, const void *b, size_t n);
+
+size_t rme_strlen(const char *s);
+bool rme_streq(const char *a, const char *b);
+/* Compares `n` bytes at `a` with the zero-terminated `s` of the same length. */
+bool rme_bytes_are(const void *a, size_t n, const char *s);
+
+#endif
