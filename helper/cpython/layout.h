@@ -12,8 +12,8 @@
 
 struct rme_layout {
 	uint32_t version;     /* PY_VERSION_HEX it was read from */
-	uint32_t minor_first; /* first and last version it serves, as 0x030c0000 */
-	uint32_t minor_last;
+	uint32_t minor_first; /* the minor versions it serves, inclusive: 0x030c0000 is */
+	uint32_t minor_last;  /* every 3.12 (mask a version with 0xffff0000) */
 #define FIELD(member, spec) int32_t member;
 #define SIZE(member, spec)  int32_t member;
 #include "cpython/fields.def"
