@@ -27,6 +27,7 @@ struct rme_python {
 	struct rme_guards *guards;
 	uint32_t version; /* as PY_VERSION_HEX: 0x030c01f0 is 3.12.1 */
 	rme_addr interp;  /* the main interpreter */
+	rme_addr lookdict; /* rme_dict_find_lookdict's (dict.h); 0: not known */
 	struct rme_types *types;
 };
 
