@@ -58,7 +58,7 @@ struct rme_block {
 	uint64_t reply_size;
 	uint64_t arena;      /* the helper's own memory: set by rme_prepare */
 	uint64_t arena_size;
-	uint64_t reserved[3];
+	uint64_t reserved[4];
 };
 
 enum rme_query {
