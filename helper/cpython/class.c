@@ -1,0 +1,185 @@
+#include "cpython/class.h"
+
+#include "cpython/object.h"
+
+enum {
+	FLAG_STATIC_BUILTIN = 1u << 1, /* 3.12+ */
+	FLAG_HEAPTYPE = 1u << 9,
+	MAX_BASES = 1000,
+	MAX_MEMBERS = 4096,
+	MAX_NAME = 512
+};
+
+static bool has_flag(const struct rme_python *py, rme_addr type, uint64_t flag)
+{
+	return rme_u64(type + (uint64_t)py->layout->type_flags) & flag;
+}
+
+/* Appends a C string of the debuggee. */
+static void c_string_append(rme_addr text, struct rme_buffer *out)
+{
+	uint64_t n = 0;
+
+	while (n < MAX_NAME && rme_u8(text + n))
+		n++;
+	rme_buffer_bytes(out, (const void *)text, n);
+}
+
+/* Objects/typeobject.c, type_module and type_qualname: a heap type keeps its module
+ * in its dict, a static type before the last dot of tp_name. */
+void rme_type_name_append(const struct rme_python *py, rme_addr type, struct rme_buffer *out)
+{
+	static const char builtins[] = "builtins.", module_key[] = "__module__";
+	const struct rme_layout *l = py->layout;
+	size_t start = out->size;
+
+	if (has_flag(py, type, FLAG_HEAPTYPE)) {
+		rme_addr dict = rme_type_dict(py, type);
+		rme_addr module = dict ? rme_dict_get_str(py, dict, module_key,
+							  sizeof module_key - 1)
+				       : 0;
+		if (module && !rme_str_equals(py, module, builtins, sizeof builtins - 2) &&
+		    rme_str_append(py, module, MAX_NAME, out))
+			rme_buffer_char(out, '.');
+		if (rme_str_append(py, rme_ptr(type + (uint64_t)l->heaptype_qualname), MAX_NAME,
+				   out))
+			return;
+		out->size = start;
+	}
+	c_string_append(rme_ptr(type + (uint64_t)l->type_name), out);
+	size_t n = sizeof builtins - 1;
+	if (out->size - start > n && memcmp(out->data + start, builtins, n) == 0) {
+		memmove(out->data + start, out->data + start + n, out->size - start - n);
+		out->size -= n;
+	}
+}
+
+/* Objects/typeobject.c, static_builtin_state_get (3.12) and
+ * managed_static_type_state_get (3.13): tp_subclasses is the index plus one. */
+static rme_addr static_type_dict(const struct rme_python *py, rme_addr type)
+{
+	/* _Py_MAX_STATIC_BUILTIN_TYPES, _Py_MAX_MANAGED_STATIC_EXT_TYPES */
+	enum { MAX_BUILTINS = 200, MAX_EXTENSIONS = 10 };
+	const struct rme_layout *l = py->layout;
+	uint64_t index = rme_u64(type + (uint64_t)l->type_subclasses) - 1;
+	uint64_t size = (uint64_t)l->statictype_size;
+	rme_addr state;
+
+	if (index < MAX_BUILTINS) {
+		state = py->interp + (uint64_t)l->interp_static_types_builtins + index * size;
+		if (rme_ptr(state + (uint64_t)l->statictype_type) == type)
+			return rme_ptr(state + (uint64_t)l->statictype_dict);
+	}
+	if (index < MAX_EXTENSIONS && l->interp_static_types_extensions != RME_ABSENT) {
+		state = py->interp + (uint64_t)l->interp_static_types_extensions + index * size;
+		if (rme_ptr(state + (uint64_t)l->statictype_type) == type)
+			return rme_ptr(state + (uint64_t)l->statictype_dict);
+	}
+	return 0;
+}
+
+rme_addr rme_type_dict(const struct rme_python *py, rme_addr type)
+{
+	const struct rme_layout *l = py->layout;
+
+	if (l->interp_static_types_builtins != RME_ABSENT && has_flag(py, type, FLAG_STATIC_BUILTIN))
+		return static_type_dict(py, type);
+	return rme_ptr(type + (uint64_t)l->type_dict);
+}
+
+rme_addr rme_type_lookup(const struct rme_python *py, rme_addr type, const void *utf8, size_t n)
+{
+	const struct rme_layout *l = py->layout;
+	rme_addr mro = rme_ptr(type + (uint64_t)l->type_mro), dict, found;
+
+	if (!mro || !rme_is_a(py, mro, RME_TUPLE_SUBCLASS)) {
+		/* A class that is being made: what it has so far. */
+		for (int i = 0; type && i < MAX_BASES; i++) {
+			dict = rme_type_dict(py, type);
+			found = dict ? rme_dict_get_str(py, dict, utf8, n) : 0;
+			if (found)
+				return found;
+			type = rme_ptr(type + (uint64_t)l->type_base);
+		}
+		return 0;
+	}
+	uint64_t n_mro = rme_sequence_length(py, mro);
+	for (uint64_t i = 0; i < n_mro && i < MAX_BASES; i++) {
+		rme_addr base = rme_tuple_item(py, mro, i);
+		if (!base || !rme_is_a(py, base, RME_TYPE_SUBCLASS))
+			continue;
+		dict = rme_type_dict(py, base);
+		found = dict ? rme_dict_get_str(py, dict, utf8, n) : 0;
+		if (found)
+			return found;
+	}
+	return 0;
+}
+
+bool rme_type_is(const struct rme_python *py, rme_addr type, rme_addr base)
+{
+	for (int i = 0; type && i < MAX_BASES; i++) {
+		if (type == base)
+			return true;
+		type = rme_ptr(type + (uint64_t)py->layout->type_base);
+	}
+	return false;
+}
+
+bool rme_type_is_named(const struct rme_python *py, rme_addr type, const char *tp_name)
+{
+	size_t n = rme_strlen(tp_name) + 1;
+
+	for (int i = 0; type && i < MAX_BASES; i++) {
+		rme_addr name = rme_ptr(type + (uint64_t)py->layout->type_name);
+		size_t k = 0;
+		while (k < n && rme_u8(name + k) == (uint8_t)tp_name[k])
+			k++;
+		if (k == n)
+			return true;
+		type = rme_ptr(type + (uint64_t)py->layout->type_base);
+	}
+	return false;
+}
+
+/* A heap type's table has ob_size rows; a static type's ends at a row without a
+ * name. type_new and PyType_FromSpec both leave tp_members pointing at it. */
+static int own_members(const struct rme_python *py, rme_addr type, rme_member_fn fn, void *arg)
+{
+	const struct rme_layout *l = py->layout;
+	rme_addr table = rme_ptr(type + (uint64_t)l->type_members);
+	bool heap = has_flag(py, type, FLAG_HEAPTYPE);
+	uint64_t n = MAX_MEMBERS;
+
+	if (!table)
+		return 0;
+	if (heap && rme_u64(type + (uint64_t)l->var_size) < n)
+		n = rme_u64(type + (uint64_t)l->var_size);
+	for (uint64_t i = 0; i < n; i++, table += (uint64_t)l->memberdef_size) {
+		rme_addr name = rme_ptr(table + (uint64_t)l->memberdef_name);
+		if (!name)
+			break;
+		struct rme_member member = {
+			.owner = type,
+			.name = (const char *)name,
+			.offset = rme_u64(table + (uint64_t)l->memberdef_offset),
+			.kind = rme_i32(table + (uint64_t)l->memberdef_type),
+			.slot = heap && rme_ptr(type + (uint64_t)l->heaptype_slots),
+		};
+		int stop = fn(arg, &member);
+		if (stop)
+			return stop;
+	}
+	return 0;
+}
+
+int rme_members_each(const struct rme_python *py, rme_addr type, rme_member_fn fn, void *arg)
+{
+	for (int i = 0; type && i < MAX_BASES; i++) {
+		int stop = own_members(py, type, fn, arg);
+		if (stop)
+			return stop;
+		type = rme_ptr(type + (uint64_t)py->layout->type_base);
+	}
+	return 0;
+}

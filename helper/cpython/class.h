@@ -1,0 +1,44 @@
+/* Reading classes: their names, their dicts along the MRO, their member tables. (The
+ * helper's own record of a type is in type.h.) All loads may fault: callers hold a
+ * guard. */
+#ifndef RME_CPYTHON_CLASS_H
+#define RME_CPYTHON_CLASS_H
+
+#include "cpython/python.h"
+
+/* Type name as a programmer writes it: "list", "app.models.User",
+ * "collections.deque": module and qualified name, module left out for builtins. */
+void rme_type_name_append(const struct rme_python *py, rme_addr type, struct rme_buffer *out);
+
+/* tp_dict of any type; for static builtin types of 3.12+ the one of the main
+ * interpreter's state. 0 when there is none. */
+rme_addr rme_type_dict(const struct rme_python *py, rme_addr type);
+
+/* Raw attribute lookup along the MRO, no descriptors called; 0 when absent. */
+rme_addr rme_type_lookup(const struct rme_python *py, rme_addr type, const void *utf8, size_t n);
+
+/* Is the type `base`, or derived from it? By tp_base, as layouts are inherited. */
+bool rme_type_is(const struct rme_python *py, rme_addr type, rme_addr base);
+
+/* Is the type, or the native type that it derives from, the static or extension type
+ * of that tp_name? A class statement's tp_name has no dot, so it cannot pose as one
+ * whose name has. */
+bool rme_type_is_named(const struct rme_python *py, rme_addr type, const char *tp_name);
+
+/* PyMemberDef.type of members that are objects (Include/structmember.h). */
+enum { RME_MEMBER_OBJECT = 6, RME_MEMBER_OBJECT_EX = 16 };
+
+struct rme_member {
+	rme_addr owner;  /* the type that declares it */
+	const char *name; /* in the debuggee, zero-terminated */
+	uint64_t offset; /* of the field, from the object */
+	int32_t kind;    /* RME_MEMBER_OBJECT or _EX, other numbers are no objects */
+	bool slot;       /* declared by __slots__ */
+};
+
+/* Calls fn(arg, member) for each member that the type and its bases declare, the
+ * type's own first. A non-zero return stops and is returned. */
+typedef int (*rme_member_fn)(void *arg, const struct rme_member *member);
+int rme_members_each(const struct rme_python *py, rme_addr type, rme_member_fn fn, void *arg);
+
+#endif
