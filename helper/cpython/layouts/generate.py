@@ -57,7 +57,11 @@ def interpreter(version):
     """The installation folder of that version, or None."""
     root = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
     folder = os.path.join(root, "versions", version)
-    return folder if os.path.exists(os.path.join(folder, "bin", "python" + minor(version))) else None
+    return folder if os.path.exists(program(folder, version)) else None
+
+
+def program(folder, version):
+    return os.path.join(folder, "bin", "python" + minor(version))
 
 
 def members():
@@ -72,7 +76,8 @@ def members():
     for kind, member, alternatives in found:
         specs = [a.strip() for a in alternatives.split("|")]
         if any(("." in s) != (kind == "FIELD") for s in specs):
-            raise LayoutError("%s(%s): a FIELD names struct.field, a SIZE a struct" % (kind, member))
+            raise LayoutError("%s(%s): a FIELD names struct.field, a SIZE a struct"
+                              % (kind, member))
         rows.append((member, specs))
     return rows
 
@@ -83,7 +88,7 @@ def binaries(folder, version):
     main = glob.glob(os.path.join(folder, "lib", "libpython%s.so.1.0" % name))
     modules = glob.glob(os.path.join(folder, "lib", "python" + name, "lib-dynload", "*.so"))
     modules = [m for m in modules if not re.match(r"_?xx|_test|_ctypes_test", os.path.basename(m))]
-    return (main or [os.path.join(folder, "bin", "python" + name)]) + sorted(modules)
+    return (main or [program(folder, version)]) + sorted(modules)
 
 
 def read(folder, version):
@@ -125,8 +130,9 @@ def print_drift(old, new):
             rows = [line.split("\t")[:3] for line in f]
         tables.append({(r[0], r[1]): r[2] for r in rows if r[0] in structs})
     before, after = tables
+    known = {struct for struct, _ in before} & {struct for struct, _ in after}
     for key in sorted(before.keys() | after.keys()):
-        if before.get(key) != after.get(key) and key[0] in {k[0] for k in before} & {k[0] for k in after}:
+        if before.get(key) != after.get(key) and key[0] in known:
             print("\t".join(key + (after.get(key, "-"),)))
 
 
@@ -164,9 +170,9 @@ def table(version, values, hexversion):
 
 def read_direct(folder, version):
     """({rule}, {(name, basicsize)}): the direct types, and all that have a tp_traverse."""
-    program = os.path.join(folder, "bin", "python" + minor(version))
-    done = subprocess.run([program, "-I", "-S", os.path.join(HERE, "read_direct.py")],
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    command = [program(folder, version), "-I", "-S", os.path.join(HERE, "read_direct.py")]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          universal_newlines=True)
     if done.returncode:
         raise LayoutError("%s: read_direct.py failed: %s" % (version, done.stderr[-2000:]))
     answer = json.loads(done.stdout)
@@ -291,15 +297,16 @@ def main():
     if arguments.drift:
         print_drift(*arguments.drift)
         return 0
-    chosen = [v for v in VERSIONS
-              if not arguments.versions or v in arguments.versions or minor(v) in arguments.versions]
+    chosen = [v for v in VERSIONS if not arguments.versions
+              or v in arguments.versions or minor(v) in arguments.versions]
     if not chosen:
         raise LayoutError("no table is read from %s" % " ".join(arguments.versions))
     tables = Tables(arguments.folder)
     good = True
     for version in chosen:
         if not interpreter(version):
-            print("%s: no such interpreter here, not checked" % version)
+            print("%s: no such interpreter here, not %s"
+                  % (version, "written" if arguments.write else "checked"))
         elif arguments.write:
             tables.write(version)
         elif arguments.check:

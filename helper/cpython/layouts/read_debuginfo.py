@@ -74,7 +74,8 @@ def read(binaries, specs):
         with open(question, "w") as f:
             json.dump({"binaries": binaries, "specs": sorted(specs), "reply": reply}, f)
         done = subprocess.run(["gdb", "-batch", "-nx", "-x", os.path.abspath(__file__)],
-                              env=dict(os.environ, RME_LAYOUT_QUESTION=question),
+                              env=dict(os.environ, RME_LAYOUT_QUESTION=question,
+                                       DEBUGINFOD_URLS=""),
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, universal_newlines=True)
         if not os.path.exists(reply):

@@ -74,20 +74,21 @@ def instances():
     started = coroutine()
     awaitable = started.__await__()
     asynchronous = generator()
-    made = [awaitable, started, asynchronous, asynchronous.asend(None), asynchronous.athrow(ValueError)]
+    made = [awaitable, started, asynchronous, asynchronous.asend(None),
+            asynchronous.athrow(ValueError)]
     started.close()
     if hasattr(__builtins__, "anext"):
         made.append(anext(asynchronous, None))  # noqa: F821
-    iterables = ((), [], {}, set(), "a", "\u1234", b"", bytearray(), range(0), range(big), {}.keys(),
-                 {}.values(), {}.items(), memoryview(b""), __import__("contextvars").copy_context())
+    context = importlib.import_module("contextvars").copy_context()
+    iterables = ((), [], {}, set(), "a", "\u1234", b"", bytearray(), range(0), range(big),
+                 {}.keys(), {}.values(), {}.items(), memoryview(b""), context)
     for iterable in iterables:
         made += [iterable, iter(iterable)]
         if hasattr(type(iterable), "__reversed__"):
             made.append(reversed(iterable))
-    context = iterables[-1]
     made += [context.keys(), context.values(), context.items(), iter(int, 0), object.__dict__,
              sys._getframe(), slice(0), super(int, 0), (lambda: big).__code__]
-    ordered = __import__("collections").OrderedDict()
+    ordered = importlib.import_module("collections").OrderedDict()
     made += [iter(ordered), ordered.keys(), ordered.values(), ordered.items()]
     if sys.version_info >= (3, 10):
         made.append(int | str)
@@ -134,7 +135,7 @@ def rule(fake, kind, basicsize):
     """(visits_type, offsets), or None when the visited fields depend on anything but
     their own content. Runs in a child, which may die of it."""
     offsets = range(HEADER, basicsize, WORD)
-    full = [fake.pointer(o) for o in offsets] + [fake.pointer(basicsize + o) for o in range(0, TAIL, WORD)]
+    full = [fake.pointer(o) for o in range(HEADER, HEADER + len(offsets) * WORD + TAIL, WORD)]
     seen = fake.visits(kind, full)
     visits_type = id(kind) in seen
     if seen.count(id(kind)) > 1 or len(set(seen)) != len(seen):

@@ -10,7 +10,7 @@ import tempfile
 
 # Internal headers that are not meant to be included by themselves: initialisers,
 # other platforms, and code templates.
-SKIP = re.compile(r"_generated\.h$|_init\.h$|_fini\.h$|_windows\.h$|emscripten|blocks_output_buffer")
+SKIP = re.compile(r"(_generated|_init|_fini|_windows)\.h$|emscripten|blocks_output_buffer")
 
 PUBLIC = ("Python.h", "frameobject.h", "structmember.h", "datetime.h")
 
