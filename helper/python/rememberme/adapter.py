@@ -43,23 +43,25 @@ LIVE, CORE, NONE = "live", "core", "none"
 
 
 class Target(collections.namedtuple(
-        "Target", "kind pid local core_path exec_file sysroot search_path")):
+        "Target", "kind pid local core_path files sysroot search_path")):
     """What is being debugged.
 
     kind         LIVE, CORE or NONE (nothing is loaded, or a program that is not running)
     pid          of the process in the debugger's view; for a core as the core says; or None
     local        LIVE only: the process runs on this machine, so /proc/PID is its own
     core_path    CORE only: where the core file is, or None when the debugger cannot tell
-    exec_file    the file here that the debugger uses as the program, or None
+    files        the binaries here that the debugger has loaded for it (program and
+                 libraries, as its own sysroot and search rules found them)
     sysroot      a folder here that holds the debuggee's files, or None
     search_path  folders here to search for its libraries (gdb: solib-search-path)
     """
     __slots__ = ()
 
-    def __new__(cls, kind, pid=None, local=False, core_path=None, exec_file=None,
+    def __new__(cls, kind, pid=None, local=False, core_path=None, files=(),
                 sysroot=None, search_path=()):
         return super(Target, cls).__new__(
-            cls, kind, pid, local, core_path, exec_file, sysroot, tuple(search_path))
+            cls, kind, pid, local, core_path, tuple(files), sysroot,
+            tuple(search_path))
 
 
 class Adapter(object):

@@ -1,0 +1,361 @@
+"""Remember Me for gdb: `source` this file. The only one that imports gdb: it adapts
+gdb to rememberme.adapter.Adapter and registers the commands and settings."""
+
+import contextlib
+import os
+import re
+import sys
+
+import gdb
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+for _folder in (_HERE, os.path.join(os.path.dirname(_HERE), "helper", "python")):
+    if os.path.isdir(os.path.join(_folder, "rememberme")) and _folder not in sys.path:
+        sys.path.insert(0, _folder)
+
+from rememberme import adapter, commands, elf, ptrace, settings  # noqa: E402
+from rememberme.errors import CallFailed, Failure, Unreadable  # noqa: E402
+
+_MASK = (1 << 64) - 1
+_EVAL_LOOP = re.compile(r"_PyEval_EvalFrameDefault($|\.)")
+
+
+class Gdb(adapter.Adapter):
+    name = "gdb"
+
+    def __init__(self):
+        self._native = None  # ptrace.StoppedThread, inside calls()
+
+    # What is being debugged
+
+    def target(self):
+        inferior = gdb.selected_inferior()
+        kind = _connection()
+        if kind == "core":
+            return self._target(adapter.CORE, pid=inferior.pid or None, core_path=_core_path())
+        if kind is not None and inferior.pid:
+            return self._target(adapter.LIVE, pid=inferior.pid, local=kind == "native")
+        return adapter.Target(adapter.NONE)
+
+    @staticmethod
+    def _target(kind, **known):
+        files = [objfile.filename for objfile in gdb.objfiles()
+                 if objfile.owner is None and objfile.filename]
+        sysroot = gdb.parameter("sysroot") or None
+        if sysroot and sysroot.startswith("target:"):
+            sysroot = None
+        return adapter.Target(
+            kind, files=[path for path in files if os.path.isfile(path)], sysroot=sysroot,
+            search_path=(gdb.parameter("solib-search-path") or "").split(":"), **known)
+
+    def mappings(self):
+        """gdb reads them from the remote machine's /proc."""
+        try:
+            text = gdb.execute("info proc mappings", to_string=True)
+        except gdb.error as error:
+            raise Failure("no-mappings", "gdb cannot tell the memory map of the process: %s"
+                          % error)
+        return list(_mappings(text))
+
+    def symbol(self, name):
+        try:
+            return int(gdb.parse_and_eval("(unsigned long)&" + name)) & _MASK
+        except (gdb.error, OverflowError):
+            return None
+
+    # Memory
+
+    def read(self, address, size):
+        if not size:
+            return b""
+        try:
+            return bytes(gdb.selected_inferior().read_memory(address, size))
+        except (gdb.error, OverflowError, ValueError):
+            raise Unreadable(address, size)
+
+    def write(self, address, data):
+        try:
+            gdb.selected_inferior().write_memory(address, data)
+        except (gdb.error, OverflowError, ValueError):
+            raise Unreadable(address, len(data), "write")
+
+    # Calls
+
+    @contextlib.contextmanager
+    def calls(self):
+        thread = gdb.selected_thread()
+        if thread is None or thread.is_running():
+            raise Failure("running", "The selected thread is running; interrupt it first.")
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(_breakpoints_out())
+            if _connection() == "native":
+                pid, lwp, _ = thread.ptid
+                self._native = ptrace.StoppedThread(pid, lwp or pid, self.read, self.write)
+                stack.callback(setattr, self, "_native", None)
+            else:
+                stack.enter_context(_gdb_calls())
+            yield
+
+    def call(self, address, *arguments):
+        if self._native is not None:
+            return self._native.call(address, *arguments)
+        text = "((unsigned long(*)(%s))%d)(%s)" % (
+            ",".join(["long"] * len(arguments)), address, ",".join(map(str, arguments)))
+        try:
+            return int(gdb.parse_and_eval(text)) & _MASK
+        except gdb.error as error:
+            raise CallFailed(" ".join(str(error).split()))
+
+    # Threads and frames
+
+    def threads(self):
+        selected, frame = gdb.selected_thread(), _selected_frame()
+        found = []
+        try:
+            for thread in gdb.selected_inferior().threads():
+                thread.switch()
+                found.append(_thread(thread))
+        finally:
+            _select(selected, frame)
+        return sorted(found)
+
+    def selected_thread(self):
+        thread = gdb.selected_thread()
+        return _thread(thread) if thread is not None else None
+
+    @contextlib.contextmanager
+    def thread_selected(self, number):
+        selected, frame = gdb.selected_thread(), _selected_frame()
+        for thread in gdb.selected_inferior().threads():
+            if thread.num == number:
+                break
+        else:
+            raise Failure("no-such-thread", "There is no thread %d; `info threads` lists them."
+                          % number)
+        thread.switch()
+        try:
+            yield
+        finally:
+            _select(selected, frame)
+
+    def eval_depth(self):
+        selected = _selected_frame()
+        if selected is None or selected.level() == 0:
+            return 0
+        depth = 0
+        frame = gdb.newest_frame()
+        while frame is not None and frame != selected:
+            if _EVAL_LOOP.match(frame.name() or ""):
+                depth += 1
+            frame = frame.older()
+        return depth
+
+    def evaluate(self, text):
+        try:
+            return int(gdb.parse_and_eval(text).cast(gdb.parse_and_eval("(unsigned long)0").type))
+        except (gdb.error, OverflowError, ValueError) as error:
+            raise Failure("bad-expression", "gdb cannot evaluate $(%s): %s" % (text, error))
+
+    # The user
+
+    def width(self):
+        return gdb.parameter("width") or None
+
+    def is_terminal(self):
+        # With MI every line on standard output is a record
+        return adapter.Adapter.is_terminal(self) and not _under_mi()
+
+    def is_styled(self):
+        return bool(gdb.parameter("style enabled"))
+
+    def setting_changed(self, name, value):
+        _PARAMETERS[name].take(value)
+
+
+def _connection():
+    """The kind of the process target: "native", "core", "remote", …, or None."""
+    connection = gdb.selected_inferior().connection
+    return connection.type if connection is not None and connection.is_valid() else None
+
+
+def _core_path():
+    """gdb 13 tells it in prose only; a path may hold anything but a quote and a comma
+    in that order."""
+    match = re.search(r"Local core dump file:\s*`(.*)', file type",
+                      gdb.execute("info files", to_string=True))
+    return match.group(1) if match else None
+
+
+def _mappings(text):
+    """The table of `info proc mappings`, whose permissions column is newer than gdb 11."""
+    for line in text.splitlines():
+        match = re.match(r"\s*0x([0-9a-f]+)\s+0x([0-9a-f]+)\s+0x[0-9a-f]+\s+0x([0-9a-f]+)"
+                         r"(?:\s+([-r][-w][-x][-ps]))?\s*(.*)", line)
+        if match:
+            start, end, offset, flags, path = match.groups()
+            yield adapter.Mapping(int(start, 16), int(end, 16), flags or "r--p", int(offset, 16),
+                                  path)
+
+
+def _under_mi():
+    try:
+        with open("/proc/self/cmdline", "rb") as cmdline:
+            words = cmdline.read().decode("utf-8", "replace").split("\0")
+    except OSError:
+        return False
+    return any(re.match(r"--?(i|interpreter)(=mi\d*)?$", word)
+               and ("=" in word or following.startswith("mi"))
+               for word, following in zip(words, words[1:] + [""]))
+
+
+def _thread(thread):
+    """`thread` must be the selected one: registers are asked of its frame."""
+    pid, lwp, _ = thread.ptid
+    try:
+        pointer = int(gdb.newest_frame().read_register("fs_base")) & _MASK
+    except (gdb.error, ValueError):
+        pointer = 0
+    return adapter.Thread(thread.num, lwp or pid, pointer)
+
+
+def _selected_frame():
+    try:
+        return gdb.selected_frame()
+    except gdb.error:
+        return None
+
+
+def _select(thread, frame):
+    if thread is not None and thread.is_valid():
+        thread.switch()
+    if frame is not None and frame.is_valid():
+        frame.select()
+
+
+@contextlib.contextmanager
+def _breakpoints_out():
+    """gdb takes breakpoints out of a stopped program by itself, unless told not to: a
+    snapshot would inherit their int3."""
+    if not gdb.parameter("breakpoint always-inserted"):
+        yield
+        return
+    with gdb.with_parameter("breakpoint always-inserted", False):
+        yield
+
+
+@contextlib.contextmanager
+def _gdb_calls():
+    """What gdb's own calls need, for a process behind a remote stub."""
+    _refuse_amx()
+    wanted = (("scheduler-locking", "on"), ("unwindonsignal", True), ("language", "c"),
+              ("follow-fork-mode", "parent"), ("detach-on-fork", True), ("confirm", False))
+    enabled = [point for point in gdb.breakpoints() if point.enabled]
+    thread, frame = gdb.selected_thread(), _selected_frame()
+    with contextlib.ExitStack() as stack:
+        for name, value in wanted:
+            stack.enter_context(gdb.with_parameter(name, value))
+        for point in enabled:
+            point.enabled = False
+            stack.callback(setattr, point, "enabled", True)
+        try:
+            yield
+        finally:
+            _select(thread, frame)
+
+
+def _refuse_amx():
+    """gdb 13 cannot restore registers after a call on a CPU with AMX, and ruins the
+    process by trying."""
+    if int(gdb.VERSION.split(".")[0]) >= 14:
+        return
+    try:
+        with open("/proc/cpuinfo") as cpuinfo:
+            has_amx = "amx_tile" in cpuinfo.read()
+    except OSError:
+        has_amx = False
+    if has_amx:
+        raise Failure("unsupported-gdb", "This gdb (%s) breaks a remote process by calling a "
+                      "function in it on a CPU with AMX: attach without gdbserver, use gdb 14 or "
+                      "later, or analyse a core." % gdb.VERSION)
+
+
+# Registration
+
+class _Command(gdb.Command):
+    def __init__(self, shared):
+        self.__doc__ = shared.help
+        self._shared = shared
+        gdb.Command.__init__(self, shared.name, gdb.COMMAND_DATA)
+
+    def invoke(self, argument, from_tty):
+        outcome = commands.run(_ADAPTER, self._shared.name, argument)
+        if outcome.output:
+            gdb.write(outcome.output)
+        if outcome.error is not None:
+            raise gdb.GdbError(outcome.error)
+
+    def complete(self, text, word):
+        """gdb replaces `word`, which begins after the last of its word breaks ("-" is
+        one), where the shared code replaces the text from `start`."""
+        before = len(text) - len(word or "")
+        start, words = commands.complete(_ADAPTER, self._shared.name, text)
+        return [found[before - start:] for found in words if before >= start]
+
+
+_KINDS = {int: gdb.PARAM_ZUINTEGER, str: gdb.PARAM_OPTIONAL_FILENAME}
+
+
+class _Parameter(gdb.Parameter):
+    """`set/show rememberme NAME`, the same value as py-config's."""
+
+    def __init__(self, setting):
+        self._setting = setting
+        first, _, rest = setting.help.partition(". ")
+        self.set_doc = "Set: %s." % first.rstrip(".")
+        self.show_doc = "Show: %s." % first.rstrip(".")
+        self.__doc__ = rest or setting.help
+        name = "rememberme " + setting.name
+        if isinstance(setting.choices, tuple):
+            gdb.Parameter.__init__(self, name, gdb.COMMAND_DATA, gdb.PARAM_ENUM, setting.choices)
+        else:
+            gdb.Parameter.__init__(self, name, gdb.COMMAND_DATA, _KINDS[setting.choices])
+        self.take(setting.default)
+
+    def take(self, value):
+        self.value = value
+
+    def get_set_string(self):
+        value = "" if self.value is None else str(self.value)
+        try:
+            self.take(commands.SETTINGS.set(self._setting.name, value))
+        except Failure as failure:
+            self.take(getattr(commands.SETTINGS, self._setting.name))
+            raise gdb.GdbError(failure.message)
+        return ""
+
+    def get_show_string(self, value):
+        return "%s is %s." % (self._setting.name, commands.config.shown(self.value))
+
+
+class _Prefix(gdb.Command):
+    def __init__(self, verb):
+        self.__doc__ = "%s the settings of Remember Me (the py- commands)." % verb.capitalize()
+        self._verb = verb
+        gdb.Command.__init__(self, verb + " rememberme", gdb.COMMAND_DATA, prefix=True)
+
+    def invoke(self, argument, from_tty):
+        if self._verb == "set":
+            raise gdb.GdbError('"set rememberme" must be followed by the name of a setting: %s.'
+                               % ", ".join(settings.BY_NAME))
+        gdb.write(commands.run(_ADAPTER, "py-config", "").output)
+
+
+_ADAPTER = Gdb()
+_PARAMETERS = {}
+
+for _verb in ("set", "show"):
+    _Prefix(_verb)
+for _setting in settings.SETTINGS:
+    _PARAMETERS[_setting.name] = _Parameter(_setting)
+for _shared in commands.COMMANDS.values():
+    _Command(_shared)

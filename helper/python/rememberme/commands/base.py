@@ -1,0 +1,118 @@
+"""What the commands that ask the helper have in common."""
+
+import json
+
+from .. import arguments, expr, request, session
+from ..table import Look
+
+_REPORT = (arguments.FRAME, arguments.THREAD)
+_OUTPUT = (arguments.BYTES, arguments.JSON, arguments.HELP)
+
+
+class Command(object):
+    """A command as a debugger registers it: `name`, `summary` (one line, also for
+    listings) and `help` (everything, with an example)."""
+
+    name = None
+    summary = None
+
+    def run(self, adapter, settings, words):
+        """The lines of the answer to `words`; raises Failure."""
+        raise NotImplementedError
+
+    def complete(self, adapter, settings, before, last):
+        """Candidates for the word that begins with `last` after the words `before`."""
+        raise NotImplementedError
+
+    @property
+    def help(self):
+        raise NotImplementedError
+
+
+class Query(Command):
+    """A command that asks the helper one question."""
+
+    query = None       # enum rme_query
+    operands = ""      # what stands in its usage line: "[EXPR…]", "[EXPR]" or ""
+    max_exprs = 0      # None: any number
+    options = ()       # besides those that every query has
+    about = ""         # paragraphs of help
+    example = ""
+
+    def render(self, reply, look, values):
+        """The lines of a reply."""
+        raise NotImplementedError
+
+    def all_options(self):
+        return _REPORT + self.options + _OUTPUT
+
+    @property
+    def help(self):
+        options = self.all_options()
+        width = max(len(option.usage) for option in options)
+        lines = [self.summary, "",
+                 "Usage: %s [OPTION…]%s" % (self.name, " " + self.operands if self.operands else ""),
+                 "", self.about.strip(), "", "Options:"]
+        lines += ["  %-*s  %s" % (width, option.usage, option.help) for option in options]
+        if self.operands:
+            lines += ["", expr.HELP.strip()]
+        lines += ["", "Example:", self.example.strip("\n")]
+        return "\n".join(lines)
+
+    def run(self, adapter, settings, words):
+        values = arguments.parse(self.name, self.all_options(), words, self.max_exprs != 0)
+        if values.help:
+            return self.help.split("\n")
+        if self.max_exprs is not None and len(values.words) > max(self.max_exprs, 0):
+            arguments.refuse(self.name, "it takes one EXPR, not `%s`" % " ".join(values.words))
+        all_threads = getattr(values, "all_threads", False)
+        if all_threads and values.words:
+            arguments.refuse(self.name, "--all-threads goes without EXPR")
+        if all_threads and (values.frame is not None or values.thread is not None):
+            arguments.refuse(self.name, "--all-threads goes without --frame and --thread")
+        target = session.require_target(adapter)
+        with session.on_thread(adapter, values.thread):
+            exprs = [expr.parse(word, adapter.evaluate) for word in values.words]
+            asked = session.question(
+                adapter, settings, target, self.query, exprs, values.frame, all_threads,
+                getattr(values, "limit", None), getattr(values, "depth", None))
+            reply = session.answer(adapter, settings, target, asked)
+        if values.json:
+            return [_json(self.name, target, None if all_threads else asked.thread, reply)]
+        return self.render(reply, _look(adapter, values.bytes), values)
+
+    def complete(self, adapter, settings, before, last):
+        flags = {option.flag: option for option in self.all_options()}
+        if before and before[-1] in flags and flags[before[-1]].takes_number:
+            return []
+        if last.startswith("-"):
+            return [flag for flag in flags if flag not in before]
+        if self.max_exprs == 0 or not last.replace("_", "a").isalnum() and last:
+            return []
+        return _names(adapter, settings, before)
+
+
+def _look(adapter, exact):
+    return Look(exact=exact, width=adapter.width(),
+                styled=adapter.is_styled() and adapter.is_terminal())
+
+
+def _json(name, target, thread, reply):
+    document = {"command": name, "python": reply.pop("python", None),
+                "target": {"kind": target.kind, "pid": target.pid,
+                           "thread": thread.number if thread else None}}
+    document.update(reply)
+    return json.dumps(document)
+
+
+def _names(adapter, settings, before):
+    """The names that the selected frame (or --frame, --thread) sees."""
+    numbers = {}
+    for flag, value in zip(before, before[1:]):
+        if flag in (arguments.FRAME.flag, arguments.THREAD.flag) and value.isdigit():
+            numbers[flag] = int(value)
+    target = session.require_target(adapter)
+    with session.on_thread(adapter, numbers.get(arguments.THREAD.flag)):
+        asked = session.question(adapter, settings, target, request.NAMES,
+                                 frame=numbers.get(arguments.FRAME.flag), limit=0)
+        return session.answer(adapter, settings, target, asked)["names"]

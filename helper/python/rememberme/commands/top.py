@@ -1,0 +1,36 @@
+"""py-top: what is largest."""
+
+from .. import arguments, render, request
+from .base import Query
+
+
+class Top(Query):
+    name = "py-top"
+    summary = "The largest local variables of the selected Python frame, or the largest objects in one."
+    query = request.TOP
+    operands = "[EXPR]"
+    max_exprs = 1
+    options = (arguments.ALL_THREADS, arguments.LIMIT)
+    about = """
+Without EXPR: the local variables of the selected Python frame (--all-threads: of every frame), the
+largest first. With EXPR: the objects that can be reached from it, with the path to each.
+Sizes are those of py-memory: two variables that share an object both have it in their size, so the
+sizes add up to more than what they take together.
+"""
+    example = """
+  a = [1, 2, 3]; b = [a, a, a]
+
+  py-top
+  frame 0, main at app.py:2
+      Size  Objects  Type  Name
+    252.0B        5  list  b
+    172.0B        4  list  a
+  Together 252.0B in 5 objects, shared objects once.
+  Without classes and code: 252.0B.
+"""
+
+    def render(self, reply, look, values):
+        return render.top(reply, look)
+
+
+COMMAND = Top()

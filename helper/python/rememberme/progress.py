@@ -1,0 +1,33 @@
+"""The line that tells how far a long walk is. Drawn only when somebody watches and
+only after a second; always erased."""
+
+import time
+
+from .text import count, human
+
+DELAY = 1.0     # seconds before the first line
+INTERVAL = 0.1  # seconds between two
+
+
+class Progress(object):
+    """Use as a context manager; call update() as often as you like."""
+
+    def __init__(self, adapter):
+        self._adapter = adapter
+        self._next = time.time() + DELAY if adapter.is_terminal() else None
+        self._drawn = False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self._drawn:
+            self._adapter.show_progress("")
+
+    def update(self, n_objects, n_bytes):
+        if self._next is None or time.time() < self._next:
+            return
+        self._next = time.time() + INTERVAL
+        self._drawn = True
+        self._adapter.show_progress(
+            "%s objects, %s so far (Ctrl-C ends it)" % (count(n_objects), human(n_bytes)))

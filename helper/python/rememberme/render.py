@@ -1,0 +1,138 @@
+"""Replies turned into text. Pure functions: a reply (the dict of rememberme.h) and
+a Look in, lines out."""
+
+from . import tree as _tree
+from .table import ADDRESS, BYTES, COUNT, TEXT, Column, table
+from .text import columns, count, plural, printable, shorten
+
+_SIZE = Column("Size", BYTES)
+_OBJECTS = Column("Objects", COUNT)
+_TYPE = Column("Type", TEXT)
+
+_NODE_WIDTH = 48  # of a node's name in a drawing
+
+
+def memory(reply, look):
+    items = reply["items"]
+    if any(item.get("expr") is None for item in items):
+        return frames(reply, look)
+    rows = [[item["size"], item["objects"], item["type"], item["expr"]] for item in items]
+    lines = table([_SIZE, _OBJECTS, _TYPE, Column("Name", TEXT)],
+                  rows + _together(reply, len(rows), 2), look)
+    return lines + _foot(reply, look)
+
+
+def top(reply, look):
+    """The largest locals, under the frame that they belong to, or the largest objects
+    that one object reaches."""
+    items = reply["items"]
+    shown = [item.get("expr") or item.get("address") for item in items]
+    rows = [[item["size"], item["objects"], item["type"], name]
+            for item, name in zip(items, shown)]
+    heads = [_SIZE, _OBJECTS, _TYPE, Column("Name", TEXT)]
+    of_frames = [item for item in items if "function" in item]
+    places = {(item.get("thread"), item["frame"]) for item in of_frames}
+    lines = []
+    if len(places) > 1:
+        heads.append(Column("Frame", TEXT))
+        for row, item in zip(rows, items):
+            row.append(_place(item))
+    elif of_frames:
+        lines.append(look.faint(printable(_place(of_frames[0]))))
+    if not items:
+        lines.append("No local variables.")
+        return lines + _caveats(reply, look)
+    lines += table(heads, rows, look)
+    more = reply.get("more", {}).get("items", 0)
+    if more:
+        lines.append("  … and %s more (--limit 0 shows all)" % count(more))
+    return lines + _foot(reply, look, everything=True)
+
+
+def frames(reply, look):
+    items = reply["items"]
+    threads = {item.get("thread") for item in items}
+    heads = [Column("Frame", COUNT), _SIZE, _OBJECTS,
+             Column("Function", TEXT), Column("Where", TEXT)]
+    marked = any(item.get("selected") for item in items) and len(items) > 1
+    rows = []
+    for item in items:
+        row = [item["frame"], item["size"], item["objects"], item["function"], _where(item)]
+        if len(threads) > 1:
+            row.insert(0, item.get("thread"))
+        if marked:
+            row.insert(0, "*" if item.get("selected") else None)
+        rows.append(row)
+    if len(threads) > 1:
+        heads.insert(0, Column("Thread", COUNT))
+    if marked:
+        heads.insert(0, Column("", TEXT))
+    if not items:
+        return ["No Python frames."] + _caveats(reply, look)
+    return table(heads, rows, look) + _foot(reply, look, everything=len(items) > 1)
+
+
+def drawing(reply, look, labels=False):
+    root = reply["tree"]
+
+    def label_of(node):
+        if "rest" in node:
+            return "… and %s more (%s)" % (count(node["rest"]["children"]),
+                                           look.size(node["rest"]["size"]))
+        name = printable(node["type"])
+        if node.get("function") is not None:
+            name = "%s %s" % (name, printable(node["function"]))
+        name = shorten(name, _NODE_WIDTH)
+        if labels and node.get("label"):
+            name = "%s: %s" % (shorten(printable(node["label"]), _NODE_WIDTH), name)
+        if node.get("cycle"):
+            return "↺ " + name
+        return "%s (%s)" % (name, look.size(node["size"]))
+
+    def children_of(node):
+        more = node.get("more") or {"children": 0}
+        rest = [{"rest": more}] if more["children"] else []
+        return node.get("children", []) + rest
+
+    lines = _tree.draw(root, label_of, children_of)
+    widest = max(columns(line) for line in lines)
+    hint = []
+    if look.width is not None and widest > look.width:
+        hint = [look.faint("The drawing is %d columns wide; a smaller --depth makes it narrower."
+                           % widest)]
+    return lines + hint + _foot(reply, look)
+
+
+def _where(item):
+    line = item.get("line")
+    return "%s:%s" % (item.get("file"), line) if line is not None else item.get("file")
+
+
+def _place(item):
+    thread = item.get("thread")
+    return "%sframe %d, %s at %s" % ("thread %d, " % thread if thread is not None else "",
+                                     item["frame"], item["function"], _where(item))
+
+
+def _together(reply, n_rows, n_left):
+    """The row for all items, where it tells more than the items do."""
+    if n_rows < 2:
+        return []
+    return [[reply["size"], reply["objects"], None, "together, shared objects once"]
+            [:n_left + 2]]
+
+
+def _foot(reply, look, everything=False):
+    """What stands under every report: the totals, the size without classes, caveats."""
+    lines = []
+    if everything:
+        lines.append("Together %s in %s, shared objects once."
+                     % (look.size(reply["size"]), plural(reply["objects"], "object")))
+    if "size_without_classes" in reply and reply.get("classes", "on") == "on":
+        lines.append("Without classes and code: %s." % look.size(reply["size_without_classes"]))
+    return lines + _caveats(reply, look)
+
+
+def _caveats(reply, look):
+    return [look.faint("Note: " + printable(caveat["message"]))
+            for caveat in reply.get("caveats", ())]

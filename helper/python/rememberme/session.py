@@ -1,0 +1,74 @@
+"""From a question to the helper's reply: which target, which thread and frame,
+which way in. Knows neither a command nor how a reply is shown."""
+
+import contextlib
+
+from . import inject, undump
+from .adapter import CORE, LIVE
+from .errors import Failure
+from .request import (ALL_THREADS, NO_CLASSES, SELECTED_FRAME, TRAVERSE_ONLY, Request)
+
+
+def require_target(adapter):
+    """The Target, or a Failure when there is none."""
+    target = adapter.target()
+    if target.kind not in (LIVE, CORE):
+        raise Failure("no-target", "There is no process and no core: attach to a Python process, "
+                      "run one, or load a core.")
+    return target
+
+
+@contextlib.contextmanager
+def on_thread(adapter, number):
+    """Works on thread `number`, or on the one that is selected (None)."""
+    if number is None:
+        yield
+        return
+    selected = adapter.selected_thread()
+    if selected is not None and selected.number == number:
+        yield
+        return
+    with adapter.thread_selected(number):
+        yield
+
+
+def question(adapter, settings, target, query, exprs=(), frame=None, all_threads=False,
+             limit=None, depth=None):
+    """A Request about the selected thread. None stands for what the user did not say:
+    the selected frame, the limit and depth of the settings."""
+    flags = 0
+    if settings.references == "traverse":
+        flags |= TRAVERSE_ONLY
+    if settings.classes == "off":
+        flags |= NO_CLASSES
+    if all_threads:
+        flags |= ALL_THREADS
+    thread = adapter.selected_thread()
+    if thread is None:
+        raise Failure("no-thread", "No thread is selected.")
+    if all_threads:
+        threads = adapter.threads()
+    else:
+        threads = [thread]
+    return Request(
+        query, flags,
+        limit=settings.limit if limit is None else limit,
+        depth=settings.depth if depth is None else depth,
+        frame=SELECTED_FRAME if frame is None else frame,
+        eval_depth=adapter.eval_depth() if frame is None and not all_threads else 0,
+        thread=thread, threads=threads, exprs=exprs)
+
+
+def answer(adapter, settings, target, request):
+    """The helper's reply to a Request, as a dict. Raises Failure."""
+    if target.kind == LIVE and settings.inject == "on":
+        return inject.answer(adapter, target, request)
+    if target.kind == LIVE:
+        if not target.local:
+            raise Failure("not-local", "`py-config inject off` reads the memory of a process on "
+                          "this machine; this one is remote, so use `py-config inject on` or a "
+                          "core of it.")
+        if not request.thread.thread_pointer:
+            raise Failure("no-thread-pointer", "This debugger does not tell the thread pointer "
+                          "(fs_base), which `py-config inject off` needs.")
+    return undump.answer(adapter, target, request, settings.binaries)

@@ -1,0 +1,80 @@
+"""Aligned columns. Alignment and units follow from a column's kind, so that they
+are decided in one place. Pure functions."""
+
+import collections
+
+from .text import columns, count, human, printable, shorten
+
+BYTES, COUNT, ADDRESS, TEXT = "bytes", "count", "address", "text"
+
+Column = collections.namedtuple("Column", "title kind")
+
+_GAP = "  "
+_NARROWEST = 8  # a text column is not shortened below this
+
+
+class Look(object):
+    """How text is to look: `exact` bytes, at most `width` columns (None: any),
+    `styled` with escape sequences."""
+
+    def __init__(self, exact=False, width=None, styled=False):
+        self.exact = exact
+        self.width = width
+        self.styled = styled
+
+    def size(self, n_bytes):
+        return count(n_bytes) + "B" if self.exact else human(n_bytes)
+
+    def strong(self, text):
+        return "\x1b[1m%s\x1b[0m" % text if self.styled else text
+
+    def faint(self, text):
+        return "\x1b[2m%s\x1b[0m" % text if self.styled else text
+
+
+def _cell(value, kind, look):
+    if value is None:
+        return ""
+    if kind == BYTES:
+        return look.size(value)
+    if kind == COUNT:
+        return count(value)
+    if kind == ADDRESS:
+        return value if isinstance(value, str) else "0x%x" % value
+    return printable(str(value))
+
+
+def table(heads, rows, look):
+    """The lines of a table: a header and one line per row (a list of values, None
+    for an empty cell)."""
+    cells = [[_cell(value, head.kind, look) for head, value in zip(heads, row)] for row in rows]
+    widths = [max([columns(head.title)] + [columns(row[i]) for row in cells])
+              for i, head in enumerate(heads)]
+    _narrow(heads, widths, look.width)
+    lines = [look.strong(_line(heads, [head.title for head in heads], widths))]
+    lines.extend(_line(heads, row, widths) for row in cells)
+    return lines
+
+
+def _narrow(heads, widths, limit):
+    """Takes from the widest text columns what does not fit."""
+    if limit is None:
+        return
+    excess = sum(widths) + len(_GAP) * len(widths) - limit
+    while excess > 0:
+        texts = [i for i, head in enumerate(heads)
+                 if head.kind == TEXT and widths[i] > _NARROWEST]
+        if not texts:
+            return
+        widest = max(texts, key=lambda i: widths[i])
+        widths[widest] -= 1
+        excess -= 1
+
+
+def _line(heads, row, widths):
+    parts = []
+    for head, cell, width in zip(heads, row, widths):
+        cell = shorten(cell, width)
+        gap = " " * (width - columns(cell))
+        parts.append(cell + gap if head.kind == TEXT else gap + cell)
+    return (_GAP + _GAP.join(parts)).rstrip()

@@ -1,0 +1,61 @@
+"""Numbers and names as people read them. Pure functions."""
+
+import unicodedata
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
+
+def human(n_bytes):
+    """Binary units with one decimal, as the rememberme package writes them: 28.0B, 1.2MiB."""
+    value = float(n_bytes)
+    for unit in _UNITS:
+        # not 1024.0KiB where one decimal rounds up to the next unit
+        if round(abs(value), 1) < 1024.0 or unit == _UNITS[-1]:
+            return "%.1f%s" % (value, unit)
+        value /= 1024.0
+
+
+def count(n):
+    """Thousands apart: 9,990."""
+    return "{:,}".format(n)
+
+
+def plural(n, noun):
+    return "%s %s%s" % (count(n), noun, "" if n == 1 else "s")
+
+
+def columns(text):
+    """How many columns of a terminal a text takes."""
+    if text.isascii() if hasattr(text, "isascii") else len(text) == len(text.encode()):
+        return len(text)
+    return sum(0 if unicodedata.combining(char)
+               else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+               for char in text)
+
+
+def shorten(text, width):
+    """The text in at most `width` columns, cut in the middle where names differ least."""
+    if columns(text) <= width:
+        return text
+    if width <= 1:
+        return "…"[:width]
+    head, tail = width // 2, width - width // 2 - 1
+    front, back = "", ""
+    for char in text:
+        if columns(front + char) > head:
+            break
+        front += char
+    for char in reversed(text):
+        if columns(char + back) > tail:
+            break
+        back = char + back
+    return front + "…" + back
+
+
+def printable(text):
+    """The text with characters that would disturb a terminal or a table escaped:
+    names come from the debuggee and may hold anything."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+                   for char in text)
