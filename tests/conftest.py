@@ -1,0 +1,119 @@
+"""The matrix: every test that takes `interpreter`, `debugger` or `kind` runs once per
+value, with ids like `live-3.12-gdb`. See support/ for what a test is made of."""
+
+import pytest
+
+import matrix
+import session
+import target as targets
+
+KINDS = ("live", "core")
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("remember me")
+    group.addoption("--interpreters", default=None,
+                    help="comma-separated names: 3.12,debian (default: all that are installed)")
+    group.addoption("--debuggers", default=None,
+                    help="comma-separated names: gdb,lldb-19 (default: all that are installed)")
+    group.addoption("--update-goldens", action="store_true",
+                    help="rewrite the expected output under tests/goldens")
+
+
+def _chosen(config, option, found):
+    wanted = config.getoption(option)
+    if wanted is None:
+        return list(found.values())
+    missing = [name for name in wanted.split(",") if name not in found]
+    if missing:
+        raise pytest.UsageError("not installed: %s (there is %s)"
+                                % (", ".join(missing), ", ".join(found)))
+    return [found[name] for name in wanted.split(",")]
+
+
+def pytest_report_header(config):
+    absent = [name for name in matrix.SUPPORTED if name not in matrix.interpreters()]
+    lines = ["interpreters: " + ", ".join("%s (%s)" % (i.name, i.version) for i in
+                                          _chosen(config, "interpreters", matrix.interpreters())),
+             "debuggers: " + ", ".join(d.name for d in
+                                       _chosen(config, "debuggers", matrix.debuggers()))]
+    if absent:
+        lines.append("NOT TESTED, not installed: python " + ", ".join(absent))
+    return lines
+
+
+def pytest_generate_tests(metafunc):
+    def parametrize(name, values, ids):
+        marked = any(name in str(mark.args[:1]) for mark in
+                     metafunc.definition.iter_markers("parametrize"))
+        if name in metafunc.fixturenames and not marked:
+            metafunc.parametrize(name, values, ids=ids, scope="session")
+
+    # The last one parametrised comes last in the id.
+    debuggers = _chosen(metafunc.config, "debuggers", matrix.debuggers())
+    if not metafunc.definition.get_closest_marker("every_debugger"):
+        debuggers = [d for d in debuggers if d.full]
+    interpreters = _chosen(metafunc.config, "interpreters", matrix.interpreters())
+    parametrize("kind", KINDS, KINDS)
+    parametrize("interpreter", interpreters, [i.name for i in interpreters])
+    parametrize("debugger", debuggers, [d.name for d in debuggers])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Tests of one interpreter share their targets, so they go to one worker."""
+    for item in items:
+        params = getattr(getattr(item, "callspec", None), "params", {})
+        if "interpreter" in params:
+            item.add_marker(pytest.mark.xdist_group(params["interpreter"].name))
+
+
+@pytest.fixture(scope="session")
+def shared_target(request):
+    """shared_target(interpreter, program, *arguments): the same stopped program for
+    every test of the session that asks for it; tests only look at it."""
+    running = {}
+
+    def get(interpreter, program, *arguments, **options):
+        path = getattr(interpreter, "path", interpreter)
+        key = (path, program, arguments)
+        if key not in running:
+            running[key] = targets.start(interpreter, program, *arguments,
+                                         env={"STAGE_LIFETIME": "1800"}, **options)
+        return running[key]
+
+    yield get
+    for target in running.values():
+        target.kill()
+
+
+@pytest.fixture
+def run_target():
+    """run_target(interpreter, program, …): a program of this test's own."""
+    running = []
+
+    def get(interpreter, program, *arguments, **options):
+        running.append(targets.start(interpreter, program, *arguments, **options))
+        return running[-1]
+
+    yield get
+    for target in running:
+        target.kill()
+
+
+@pytest.fixture(scope="session")
+def run_session():
+    return session.run
+
+
+@pytest.fixture
+def golden(request):
+    """golden(name, text): compares with tests/goldens/NAME, or rewrites it."""
+    def check(name, text):
+        path = matrix.TESTS / "goldens" / name
+        if request.config.getoption("--update-goldens"):
+            path.write_text(text)
+        assert path.exists(), "no %s: run with --update-goldens" % path
+        assert text == path.read_text()
+
+    return check

@@ -1,0 +1,152 @@
+"""Which interpreters and debuggers there are on this machine.
+
+Knows where things are; starts nothing but `python -c` and `--version`.
+"""
+
+import functools
+import os
+import pathlib
+import shutil
+import subprocess
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TESTS = ROOT / "tests"
+BUILD = pathlib.Path(os.environ.get("RME_BUILD", ROOT / "build")).resolve()
+TARGETS = TESTS / "targets"
+PLUGIN = {"gdb": ROOT / "gdb" / "rememberme_gdb.py", "lldb": ROOT / "lldb" / "rememberme_lldb.py"}
+
+SUPPORTED = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
+UNSUPPORTED = ("2.7", "3.6", "3.7")
+DEBIAN = "debian"
+
+# lldb takes the prefix of its embedded Python from the python3 in PATH, so a
+# pyenv or a venv there would break it.
+ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin:/usr/sbin:/sbin",
+    "TERM": "dumb",
+    "LC_ALL": "C.UTF-8",
+    "HOME": os.environ.get("HOME", "/"),
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "DEBUGINFOD_URLS": "",
+}
+
+
+class Interpreter:
+    def __init__(self, name, path, version):
+        self.name = name  # "3.12", or "debian"
+        self.path = str(path)
+        self.version = version  # "3.12.1"
+
+    @property
+    def minor(self):
+        return tuple(int(part) for part in self.version.split(".")[:2])
+
+    @property
+    def with_packages(self):
+        """The same interpreter with the packages of requirements.txt, in the venv
+        that `./dev setup` made; None where there is none."""
+        name = "system" if self.name == DEBIAN else self.version
+        path = BUILD / "venvs" / name / "bin" / "python"
+        return path if path.exists() else None
+
+    def __repr__(self):
+        return "<python %s: %s>" % (self.name, self.path)
+
+
+class Debugger:
+    def __init__(self, name, path):
+        self.name = name  # "gdb", "lldb-19"
+        self.path = str(path)
+
+    @property
+    def family(self):
+        return "gdb" if self.name == "gdb" else "lldb"
+
+    @property
+    def full(self):
+        """Gets every test, not the smaller selection."""
+        return self.name in ("gdb", "lldb-19", "lldb")
+
+    def __repr__(self):
+        return "<%s: %s>" % (self.name, self.path)
+
+
+def _version_of(path):
+    code = "import sys; print('.'.join(map(str, sys.version_info[:3])))"
+    try:
+        out = subprocess.run(
+            [str(path), "-c", code.replace("print(", "sys.stdout.write(")],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            timeout=30, env=ENVIRONMENT, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return out.stdout.decode().strip()
+
+
+def _pyenv_versions():
+    root = pathlib.Path(os.environ.get("PYENV_ROOT", pathlib.Path.home() / ".pyenv"))
+    found = {}
+    for path in (root / "versions").glob("[0-9]*.[0-9]*.[0-9]*"):
+        try:
+            key = tuple(int(part) for part in path.name.split("."))
+        except ValueError:
+            continue
+        minor = "%d.%d" % key[:2]
+        if (path / "bin" / "python").exists() and key > found.get(minor, ((), None))[0]:
+            found[minor] = (key, path / "bin" / "python")
+    return {minor: path for minor, (_, path) in found.items()}
+
+
+@functools.lru_cache(maxsize=None)
+def interpreters():
+    """{name: Interpreter} of what is installed, the supported ones."""
+    found = {}
+    pyenv = _pyenv_versions()
+    for name in SUPPORTED:
+        path = pyenv.get(name)
+        version = path and _version_of(path)
+        if version:
+            found[name] = Interpreter(name, path, version)
+    if os.path.exists("/etc/debian_version") and os.path.exists("/usr/bin/python3"):
+        version = _version_of("/usr/bin/python3")
+        if version and ".".join(version.split(".")[:2]) in SUPPORTED:
+            found[DEBIAN] = Interpreter(DEBIAN, "/usr/bin/python3", version)
+    return found
+
+
+@functools.lru_cache(maxsize=None)
+def unsupported_interpreters():
+    pyenv = _pyenv_versions()
+    return {name: Interpreter(name, pyenv[name], _version_of(pyenv[name]))
+            for name in UNSUPPORTED if name in pyenv}
+
+
+def _lldb_beside(version):
+    """lldb as unpacked under build/ by `./dev setup`, since its Python package
+    conflicts with that of another version; the wrapper there sets its paths."""
+    path = BUILD / ("lldb-%d" % version) / "lldb"
+    return Debugger("lldb-%d" % version, path) if path.exists() else None
+
+
+@functools.lru_cache(maxsize=None)
+def debuggers():
+    """{name: Debugger} of what is installed."""
+    found = {}
+    if shutil.which("gdb", path=ENVIRONMENT["PATH"]):
+        found["gdb"] = Debugger("gdb", shutil.which("gdb", path=ENVIRONMENT["PATH"]))
+    path = shutil.which("lldb-19", path=ENVIRONMENT["PATH"])
+    if path:
+        found["lldb-19"] = Debugger("lldb-19", path)
+    for version in (16, 14):
+        beside = _lldb_beside(version)
+        if beside:
+            found[beside.name] = beside
+    return found
+
+
+def helper_library():
+    for path in (BUILD / "librememberme.so", BUILD / "helper" / "librememberme.so",
+                 BUILD / "lib" / "librememberme.so"):
+        if path.exists():
+            return path
+    raise FileNotFoundError("no librememberme.so under %s: build it first" % BUILD)

@@ -1,0 +1,135 @@
+"""What a process looks like from outside: everything about it that a command of
+ours must leave as it was. Standard library only; also runs inside the debuggers."""
+
+import hashlib
+import os
+
+RED_ZONE = 128
+CHUNK = 1 << 20
+
+
+def _read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def maps(pid):
+    """[(start, end, permissions, offset, name)]"""
+    rows = []
+    for line in _read("/proc/%d/maps" % pid).decode(errors="replace").splitlines():
+        span, permissions, offset, device, inode, *name = line.split(None, 5)
+        start, end = (int(part, 16) for part in span.split("-"))
+        rows.append((start, end, permissions, offset, name[0] if name else ""))
+    return rows
+
+
+def _checksum(memory, start, end):
+    digest = hashlib.blake2b(digest_size=12)
+    memory.seek(start)
+    left = end - start
+    while left:
+        data = memory.read(min(CHUNK, left))
+        if not data:
+            return "unreadable"
+        digest.update(data)
+        left -= len(data)
+    return digest.hexdigest()
+
+
+def memory(pid, stack_pointer=0):
+    """Checksums of the writable mappings; what lies below the stopped thread's red
+    zone in its own stack is dead and left out."""
+    sums = {}
+    with open("/proc/%d/mem" % pid, "rb", buffering=0) as mem:
+        for start, end, permissions, _, name in maps(pid):
+            if "w" not in permissions or "r" not in permissions:
+                continue
+            key = "%x-%x %s" % (start, end, name)
+            if start <= stack_pointer < end:
+                start = max(start, stack_pointer - RED_ZONE)
+            try:
+                sums[key] = _checksum(mem, start, end)
+            except (OSError, ValueError):
+                sums[key] = "unreadable"
+    return sums
+
+
+def status(pid):
+    """The signals, the identity and the threads, from /proc/PID/status."""
+    wanted = ("Name", "Threads", "SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt", "NoNewPrivs",
+              "Seccomp", "Uid", "Gid", "CapEff", "Umask")
+    out = {}
+    for task in sorted(os.listdir("/proc/%d/task" % pid), key=int):
+        for line in _read("/proc/%d/task/%s/status" % (pid, task)).decode().splitlines():
+            name, _, value = line.partition(":")
+            if name in wanted:
+                out["%s %s" % (task, name)] = value.strip()
+    return out
+
+
+def descriptors(pid):
+    out = {}
+    for fd in os.listdir("/proc/%d/fd" % pid):
+        try:
+            out[fd] = os.readlink("/proc/%d/fd/%s" % (pid, fd))
+        except OSError:
+            pass
+    return out
+
+
+def children(pid):
+    """Every process whose parent is this one, zombies and hidden ones included."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                stat = _read("/proc/%s/stat" % name).decode(errors="replace")
+            except OSError:
+                continue
+            if int(stat.rpartition(")")[2].split()[1]) == pid:
+                found.append(int(name))
+    return sorted(found)
+
+
+def read(pid, stack_pointer=0):
+    state = {
+        "maps": ["%x-%x %s %s %s" % row for row in maps(pid)],
+        "memory": memory(pid, stack_pointer),
+        "status": status(pid),
+        "descriptors": descriptors(pid),
+        "children": children(pid),
+    }
+    for name in ("oom_score_adj", "coredump_filter", "limits", "timerslack_ns", "personality"):
+        try:
+            state[name] = _read("/proc/%d/%s" % (pid, name)).decode()
+        except OSError:
+            pass
+    return state
+
+
+def differences(before, after):
+    """Lines that say what differs, for an assertion's message."""
+    lines = []
+    for key in sorted(set(before) | set(after)):
+        one, two = before.get(key), after.get(key)
+        if one == two:
+            continue
+        if isinstance(one, dict) and isinstance(two, dict):
+            lines += ["%s: %s" % (key, line) for line in differences(one, two)]
+        elif isinstance(one, list) and isinstance(two, list):
+            lines += ["%s: gone: %s" % (key, x) for x in one if x not in two]
+            lines += ["%s: new: %s" % (key, x) for x in two if x not in one]
+        else:
+            lines.append("%s: %r, then %r" % (key, one, two))
+    return lines
+
+
+def footprint(pid):
+    """What grows when something leaks."""
+    out = {"maps": len(maps(pid)), "descriptors": len(os.listdir("/proc/%d/fd" % pid)),
+           "children": len(children(pid))}
+    for line in _read("/proc/%d/status" % pid).decode().splitlines():
+        name, _, value = line.partition(":")
+        if name in ("VmRSS", "VmSize", "VmData", "VmPTE", "Threads", "RssAnon"):
+            out[name] = int(value.split()[0])
+    return out
