@@ -44,6 +44,9 @@ bool rme_python_init(struct rme_python *py, const struct rme_request *request,
 		     struct rme_arena *arena, struct rme_guards *guards,
 		     struct rme_error *error);
 
+/* Appends the version as people write it: "3.12.1". */
+void rme_python_version_append(const struct rme_python *py, struct rme_buffer *out);
+
 /* The type of an object, without any check. */
 static inline rme_addr rme_type_of(const struct rme_python *py, rme_addr object)
 {

@@ -49,6 +49,12 @@ static void begin(struct rme_json *j, const char *key)
 	}
 }
 
+void rme_json_key(struct rme_json *j, const char *key)
+{
+	begin(j, key);
+	j->need_comma = false;
+}
+
 void rme_json_open(struct rme_json *j, const char *key)
 {
 	begin(j, key);

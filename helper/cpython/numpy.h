@@ -1,0 +1,18 @@
+/* numpy's arrays and scalars: no tp_traverse, no collector, but most of the bytes of
+ * many programs. Layouts of PyArrayObject_fields and PyArray_Descr from
+ * numpy/core/include/numpy/ndarraytypes.h (1.x) and numpy/_core/… (2.x). */
+#ifndef RME_CPYTHON_NUMPY_H
+#define RME_CPYTHON_NUMPY_H
+
+#include "cpython/type.h"
+#include "runtime/sink.h"
+
+/* ndarray.__sizeof__ without headers: the data only where the array owns it. */
+uint64_t rme_numpy_array_size(struct rme_python *py, const struct rme_type *t, rme_addr array);
+
+/* The array's base: what a view keeps alive. `all`: also its dtype, its memory
+ * handler and, in arrays of objects, the elements. */
+void rme_numpy_array_references(struct rme_python *py, rme_addr array, bool all,
+				const struct rme_sink *sink);
+
+#endif

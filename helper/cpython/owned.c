@@ -1,0 +1,156 @@
+/* What objects own although their tp_traverse does not visit it, because it cannot
+ * close a cycle: names, keys, constants, buffers. */
+#include "cpython/attribute.h"
+#include "cpython/dict.h"
+#include "cpython/numpy.h"
+#include "cpython/refs.h"
+
+#define L(field) ((uint64_t)py->layout->field)
+#define HAS(field) (py->layout->field != RME_ABSENT)
+
+enum {
+	FLAG_INLINE_VALUES = 1u << 2, /* 3.13 */
+	FLAG_MANAGED_DICT = 1u << 4,
+	FLAG_HEAPTYPE = 1u << 9
+};
+
+/* The keys of a key table. */
+static void owned_keys(struct rme_python *py, rme_addr keys, const struct rme_sink *sink)
+{
+	struct rme_keys k;
+
+	if (keys && rme_keys_read(py, keys, &k))
+		sink->range(sink->arg, k.entries + (k.entry_size == 24 ? 8 : 0), k.n_entries,
+			    k.entry_size);
+}
+
+/* code_dealloc (Objects/codeobject.c) says what a code object owns. */
+static void owned_code(struct rme_python *py, rme_addr o, const struct rme_sink *sink)
+{
+	const struct rme_layout *l = py->layout;
+
+	rme_refs_field(sink, o, l->code_code);
+	rme_refs_field(sink, o, l->code_consts);
+	rme_refs_field(sink, o, l->code_names);
+	rme_refs_field(sink, o, l->code_varnames);
+	rme_refs_field(sink, o, l->code_freevars);
+	rme_refs_field(sink, o, l->code_cellvars);
+	rme_refs_field(sink, o, l->code_exceptiontable);
+	rme_refs_field(sink, o, l->code_localsplusnames);
+	rme_refs_field(sink, o, l->code_localspluskinds);
+	rme_refs_field(sink, o, l->code_filename);
+	rme_refs_field(sink, o, l->code_name);
+	rme_refs_field(sink, o, l->code_qualname);
+	rme_refs_field(sink, o, l->code_lnotab);
+	rme_refs_field(sink, o, l->code_linetable);
+	rme_refs_field(sink, o, l->code_cached_code);
+	if (HAS(code_cached)) {
+		/* _PyCoCached (3.12+): four objects made on demand. */
+		rme_addr cached = rme_ptr(o + L(code_cached));
+		if (cached)
+			sink->range(sink->arg, cached, L(code_cached_size) / 8, 8);
+	}
+}
+
+static void owned_type(struct rme_python *py, rme_addr o, const struct rme_sink *sink)
+{
+	const struct rme_layout *l = py->layout;
+
+	if (!(rme_u64(o + L(type_flags)) & FLAG_HEAPTYPE))
+		return;
+	rme_refs_field(sink, o, l->heaptype_name);
+	rme_refs_field(sink, o, l->heaptype_qualname);
+	rme_refs_field(sink, o, l->heaptype_slots);
+	owned_keys(py, rme_ptr(o + L(heaptype_cached_keys)), sink);
+}
+
+static void owned_generator(struct rme_python *py, struct rme_type *t, rme_addr o,
+			    const struct rme_sink *sink)
+{
+	const struct rme_layout *l = py->layout;
+
+	rme_refs_field(sink, o, l->gen_name);
+	rme_refs_field(sink, o, l->gen_qualname);
+	if (t->native == py->sym.coroutine)
+		rme_refs_field(sink, o, l->coro_origin);
+	/* One that runs right now shows no locals to its tp_traverse up to 3.13:
+	 * FRAME_EXECUTING is 0 (pycore_frame.h). */
+	if (HAS(gen_frame_state) && rme_i8(o + L(gen_frame_state)) == 0)
+		rme_refs_iframe(py, o + L(gen_iframe), true, sink);
+}
+
+/* Instances of classes whose materialised __dict__ stands beside their inline
+ * values: up to 3.13.12 tp_traverse visits the values and not the dict (gh-130327). */
+static void owned_instance(struct rme_python *py, struct rme_type *t, rme_addr o,
+			   const struct rme_sink *sink)
+{
+	if (HAS(values_valid) && t->flags & FLAG_INLINE_VALUES && t->flags & FLAG_MANAGED_DICT)
+		rme_sink_visit(sink, rme_instance_dict(py, o));
+}
+
+/* datetime and time without a tzinfo are allocated without that field. */
+static void owned_tzinfo(const struct rme_python *py, rme_addr o, int32_t field,
+			 const struct rme_sink *sink)
+{
+	if (rme_u8(o + L(datetime_hastzinfo)))
+		rme_refs_field(sink, o, field);
+}
+
+void rme_refs_owned(struct rme_python *py, struct rme_type *t, rme_addr o,
+		    const struct rme_sink *sink)
+{
+	const struct rme_layout *l = py->layout;
+
+	if (t->is_python)
+		owned_instance(py, t, o, sink);
+	switch (t->kind) {
+	case RME_KIND_DICT:
+	case RME_KIND_ODICT:
+	case RME_KIND_DEFAULTDICT:
+	case RME_KIND_STGDICT:
+		/* Also the values: those embedded in an instance are not visited here. */
+		rme_refs_dict(py, o, true, sink);
+		break;
+	case RME_KIND_CODE:
+		owned_code(py, o, sink);
+		break;
+	case RME_KIND_TYPE:
+	case RME_KIND_CTYPE:
+		owned_type(py, o, sink);
+		break;
+	case RME_KIND_GENERATOR:
+		owned_generator(py, t, o, sink);
+		break;
+	case RME_KIND_DESCRIPTOR:
+		rme_refs_field(sink, o, l->descr_name);
+		rme_refs_field(sink, o, l->descr_qualname);
+		break;
+	case RME_KIND_RANGE:
+		rme_refs_field(sink, o, l->range_start);
+		rme_refs_field(sink, o, l->range_stop);
+		rme_refs_field(sink, o, l->range_step);
+		rme_refs_field(sink, o, l->range_length);
+		break;
+	case RME_KIND_BYTESIO: {
+		/* A buffer that nobody shares is in the object's own size already. */
+		rme_addr buf = rme_ptr(o + L(bytesio_buf));
+		if (buf && rme_i64(buf + L(object_refcnt)) > 1)
+			rme_sink_visit(sink, buf);
+		break;
+	}
+	case RME_KIND_STRUCT:
+		rme_refs_field(sink, o, l->struct_format);
+		break;
+	case RME_KIND_DATETIME:
+		owned_tzinfo(py, o, l->datetime_tzinfo, sink);
+		break;
+	case RME_KIND_TIME:
+		owned_tzinfo(py, o, l->time_tzinfo, sink);
+		break;
+	case RME_KIND_NDARRAY:
+		rme_numpy_array_references(py, o, true, sink);
+		break;
+	default:
+		break;
+	}
+}

@@ -1,0 +1,264 @@
+#include "cpython/class.h"
+#include "cpython/dict.h"
+#include "cpython/type.h"
+
+enum {
+	FLAG_MANAGED_WEAKREF = 1u << 3, /* 3.12+ */
+	FLAG_MANAGED_DICT = 1u << 4,    /* 3.11+ */
+	FLAG_HEAPTYPE = 1u << 9,
+	FLAG_HAVE_GC = 1u << 14,
+	MAX_BASES = 1000,
+	MAX_BASICSIZE = 1 << 24
+};
+
+bool rme_code_callable(const struct rme_python *py, rme_addr code)
+{
+	const struct rme_request *r = py->request;
+
+	if (!code || r->flags & RME_LAYOUTS_ONLY)
+		return false;
+	if (!(r->flags & RME_CHECK_CODE))
+		return true;
+	const struct rme_range *ranges = (const void *)((const char *)r + r->code.offset);
+	for (uint32_t i = 0; i < r->code.count; i++)
+		if (code >= ranges[i].start && code < ranges[i].end)
+			return true;
+	return false;
+}
+
+bool rme_is_gc(const struct rme_python *py, const struct rme_type *t, rme_addr object)
+{
+	if (!t->gc || !t->is_gc)
+		return t->gc;
+	/* type's tp_is_gc: only heap types are tracked (Objects/typeobject.c). */
+	if (t->is_type)
+		return rme_u64(object + (uint64_t)py->layout->type_flags) & FLAG_HEAPTYPE;
+	/* code objects and ≤3.10 tuples have none; an extension's own is called. */
+	if (rme_code_callable(py, t->is_gc))
+		return ((int (*)(rme_addr))t->is_gc)(object) != 0;
+	return true;
+}
+
+/* A structseq type is a tuple with n_sequence_fields in its dict
+ * (Objects/structseq.c); its instances may hide fields behind ob_size. */
+static bool is_structseq(struct rme_python *py, rme_addr type)
+{
+	const struct rme_layout *l = py->layout;
+	rme_addr dict;
+
+	if (rme_ptr(type + (uint64_t)l->type_base) != py->sym.tuple)
+		return false;
+	dict = rme_type_dict(py, type);
+	return dict && rme_dict_get_str(py, dict, "n_sequence_fields", 17);
+}
+
+/* Does a type made by a class statement have this traverse or dealloc? */
+static bool is_python_class(const struct rme_python *py, rme_addr type)
+{
+	const struct rme_layout *l = py->layout;
+	const struct rme_types *types = py->types;
+
+	if (!(rme_u64(type + (uint64_t)l->type_flags) & FLAG_HEAPTYPE))
+		return false;
+	return rme_ptr(type + (uint64_t)l->type_traverse) == types->subtype_traverse ||
+	       rme_ptr(type + (uint64_t)l->type_dealloc) == types->subtype_dealloc;
+}
+
+/* The first base, from the type itself on, that a class statement did not make. */
+static rme_addr native_base(const struct rme_python *py, rme_addr type)
+{
+	rme_addr t = type;
+
+	for (int i = 0; i < MAX_BASES && is_python_class(py, t); i++) {
+		rme_addr base = rme_ptr(t + (uint64_t)py->layout->type_base);
+		if (!base)
+			break;
+		t = base;
+	}
+	return t;
+}
+
+/* The kind of a native type or of the nearest of its native bases that is known. */
+static enum rme_kind native_kind(struct rme_python *py, rme_addr native)
+{
+	rme_addr t = native;
+
+	if (is_structseq(py, native))
+		return RME_KIND_STRUCTSEQ;
+	for (int i = 0; t && i < MAX_BASES; i++) {
+		enum rme_kind kind = rme_kind_of(py, t);
+		if (kind == RME_KIND_OBJECT && t != native)
+			return RME_KIND_OTHER; /* an own layout that only ends in object */
+		if (kind != RME_KIND_OTHER)
+			return kind;
+		t = rme_ptr(t + (uint64_t)py->layout->type_base);
+	}
+	return RME_KIND_OTHER;
+}
+
+/* Finds the __sizeof__ that sys.getsizeof would call and who owns it. */
+static void find_sizeof(struct rme_python *py, struct rme_type *t)
+{
+	const struct rme_layout *l = py->layout;
+	rme_addr mro = rme_ptr(t->address + (uint64_t)l->type_mro);
+	uint64_t n = mro ? rme_sequence_length(py, mro) : 0;
+
+	t->size_by = RME_SIZEOF_OBJECT;
+	for (uint64_t i = 0; i < n && i < MAX_BASES; i++) {
+		rme_addr base = rme_tuple_item(py, mro, i), dict = rme_type_dict(py, base);
+		rme_addr found = dict ? rme_dict_get_str(py, dict, "__sizeof__", 10) : 0;
+		if (!found)
+			continue;
+		if (base == py->sym.object)
+			return;
+		if (rme_type_of(py, found) != py->sym.method_descriptor) {
+			t->size_by = RME_SIZEOF_PYTHON;
+			return;
+		}
+		enum rme_kind kind = rme_kind_of(py, base);
+		t->size_kind = (uint8_t)kind;
+		t->size_by = kind == RME_KIND_OTHER ? RME_SIZEOF_C : RME_SIZEOF_KIND;
+		return;
+	}
+}
+
+static void describe(struct rme_python *py, struct rme_type *t)
+{
+	const struct rme_layout *l = py->layout;
+	rme_addr a = t->address;
+
+	t->itemsize = rme_u64(a + (uint64_t)l->type_itemsize);
+	t->flags = rme_u64(a + (uint64_t)l->type_flags);
+	t->gc = t->flags & FLAG_HAVE_GC;
+	t->is_type = t->flags & RME_TYPE_SUBCLASS;
+	t->is_gc = rme_ptr(a + (uint64_t)l->type_is_gc);
+	t->presize = t->gc ? (uint64_t)l->gc_head_size : 0;
+	if (t->flags & (FLAG_MANAGED_DICT | (rme_python_has(py, 12) ? FLAG_MANAGED_WEAKREF : 0)) &&
+	    rme_python_has(py, 11))
+		t->presize += 16;
+	t->native = native_base(py, a);
+	t->is_python = t->native != a;
+	t->kind = (uint8_t)native_kind(py, t->native);
+	t->exact = !t->is_python && (t->kind == RME_KIND_STRUCTSEQ ||
+				     rme_kind_of(py, a) != RME_KIND_OTHER);
+	rme_addr traverse = t->gc ? rme_ptr(a + (uint64_t)l->type_traverse) : 0;
+	t->traverse = rme_code_callable(py, traverse) ? traverse : 0;
+	t->no_code = traverse && !t->traverse;
+	find_sizeof(py, t);
+}
+
+/* Is it a type: aligned, readable, of a metatype that says so of its instances,
+ * with a name and a basic size? */
+static bool looks_like_type(const struct rme_python *py, rme_addr a, uint64_t *basicsize)
+{
+	const struct rme_layout *l = py->layout;
+
+	if (a < 4096 || a >= 1ull << 47 || a & 7)
+		return false;
+	rme_addr meta = rme_type_of(py, a);
+	if (meta < 4096 || meta >= 1ull << 47 || meta & 7)
+		return false;
+	if (meta != py->sym.type && !(rme_u64(meta + (uint64_t)l->type_flags) & RME_TYPE_SUBCLASS))
+		return false;
+	/* A metatype is itself a type: its own metatype says so too. */
+	rme_addr metameta = rme_type_of(py, meta);
+	if (metameta < 4096 || metameta >= 1ull << 47 || metameta & 7 ||
+	    !(rme_u64(metameta + (uint64_t)l->type_flags) & RME_TYPE_SUBCLASS))
+		return false;
+	*basicsize = rme_u64(a + (uint64_t)l->type_basicsize);
+	return *basicsize >= (uint64_t)l->object_size && *basicsize <= MAX_BASICSIZE &&
+	       rme_ptr(a + (uint64_t)l->type_name) >= 4096;
+}
+
+static bool grow(struct rme_python *py)
+{
+	struct rme_types *types = py->types;
+	uint64_t n = types->n_slots * 2;
+	struct rme_type **slots = rme_arena_alloc(py->arena, n * sizeof *slots);
+
+	if (!slots)
+		return false;
+	for (uint64_t i = 0; i < types->n_slots; i++) {
+		struct rme_type *t = types->slots[i];
+		if (!t)
+			continue;
+		uint64_t k = rme_type_hash(t->address) >> 32 & (n - 1);
+		while (slots[k])
+			k = (k + 1) & (n - 1);
+		slots[k] = t;
+	}
+	types->slots = slots;
+	types->n_slots = n;
+	return true;
+}
+
+struct rme_type *rme_type_slow(struct rme_python *py, rme_addr type)
+{
+	struct rme_types *types = py->types;
+	struct rme_guard guard;
+	uint64_t i;
+
+	if (types->n_used * 2 >= types->n_slots && !grow(py))
+		return NULL;
+	struct rme_type *t = rme_arena_alloc(py->arena, sizeof *t);
+	if (!t)
+		return NULL;
+	t->address = type;
+	if (RME_GUARD(py->guards, &guard)) {
+		uint64_t basicsize;
+		if (looks_like_type(py, type, &basicsize)) {
+			/* A fault in describe leaves a type of no known kind. */
+			t->basicsize = basicsize;
+			describe(py, t);
+		}
+		rme_guard_pop(py->guards, &guard);
+	}
+	for (i = rme_type_hash(type) >> 32 & (types->n_slots - 1); types->slots[i];)
+		i = (i + 1) & (types->n_slots - 1);
+	types->slots[i] = t;
+	types->n_used++;
+	return t->basicsize ? t : NULL;
+}
+
+void rme_types_each(struct rme_python *py, void (*fn)(void *, struct rme_type *), void *arg)
+{
+	for (uint64_t i = 0; i < py->types->n_slots; i++)
+		if (py->types->slots[i] && py->types->slots[i]->basicsize)
+			fn(arg, py->types->slots[i]);
+}
+
+/* CPython's subtype_traverse is static, so it is read from a class that every
+ * interpreter has: importlib's ModuleSpec, the type of builtins.__spec__. */
+static void find_subtype(struct rme_python *py)
+{
+	const struct rme_layout *l = py->layout;
+	rme_addr builtins = rme_ptr(py->interp + (uint64_t)l->interp_builtins);
+	rme_addr spec = rme_dict_get_str(py, builtins, "__spec__", 8);
+
+	if (!spec || !rme_is_object(py, spec))
+		return;
+	rme_addr type = rme_type_of(py, spec);
+	if (!(rme_u64(type + (uint64_t)l->type_flags) & FLAG_HEAPTYPE))
+		return;
+	py->types->subtype_traverse = rme_ptr(type + (uint64_t)l->type_traverse);
+	py->types->subtype_dealloc = rme_ptr(type + (uint64_t)l->type_dealloc);
+}
+
+bool rme_types_init(struct rme_python *py)
+{
+	struct rme_types *types = rme_arena_alloc(py->arena, sizeof *types);
+	struct rme_guard guard;
+
+	if (!types)
+		return false;
+	types->n_slots = 4096;
+	types->slots = rme_arena_alloc(py->arena, types->n_slots * sizeof *types->slots);
+	py->types = types;
+	if (!types->slots)
+		return false;
+	if (RME_GUARD(py->guards, &guard)) {
+		find_subtype(py);
+		rme_guard_pop(py->guards, &guard);
+	}
+	return true;
+}

@@ -1,0 +1,136 @@
+/* What the helper knows of each type that it meets, worked out once per type: how
+ * its instances are sized, how their references are found, how far that is exact.
+ * Knows no query and no graph. */
+#ifndef RME_CPYTHON_TYPE_H
+#define RME_CPYTHON_TYPE_H
+
+#include "cpython/object.h"
+
+/* The native type that an instance's layout comes from: itself or a base. To add
+ * one: a row in kind.c, its size rule in size.c, its references in refs.c. */
+enum rme_kind {
+	RME_KIND_OTHER,
+	RME_KIND_OBJECT,
+	RME_KIND_INT,
+	RME_KIND_STR,
+	RME_KIND_BYTES,
+	RME_KIND_BYTEARRAY,
+	RME_KIND_LIST,
+	RME_KIND_TUPLE,
+	RME_KIND_STRUCTSEQ,
+	RME_KIND_DICT,
+	RME_KIND_ODICT,
+	RME_KIND_DEFAULTDICT,
+	RME_KIND_SET,
+	RME_KIND_DEQUE,
+	RME_KIND_TYPE,
+	RME_KIND_FUNCTION,
+	RME_KIND_METHOD,
+	RME_KIND_CFUNCTION,
+	RME_KIND_CELL,
+	RME_KIND_CODE,
+	RME_KIND_FRAME,
+	RME_KIND_GENERATOR, /* and coroutine, async generator */
+	RME_KIND_TRACEBACK,
+	RME_KIND_MODULE,
+	RME_KIND_DESCRIPTOR,
+	RME_KIND_RANGE,
+	RME_KIND_RANGE_ITERATOR, /* of more than a C long */
+	RME_KIND_BYTESIO,
+	RME_KIND_BUFFERED,
+	RME_KIND_ARRAY,
+	RME_KIND_STRUCT,
+	RME_KIND_DECIMAL,
+	RME_KIND_ELEMENT,
+	RME_KIND_PICKLER,
+	RME_KIND_UNPICKLER,
+	RME_KIND_PRODUCT,
+	RME_KIND_COMBINATIONS,
+	RME_KIND_CWR,
+	RME_KIND_PERMUTATIONS,
+	RME_KIND_STGDICT,  /* ctypes' type dict, up to 3.12 */
+	RME_KIND_CTYPE,    /* ctypes' metatype, 3.13 */
+	RME_KIND_DATETIME,
+	RME_KIND_TIME,
+	RME_KIND_NDARRAY,
+	RME_KIND_NPSCALAR,
+	RME_KIND_EXCEPTION,
+	RME_KIND_PARTIAL,
+	RME_KIND_LRU_CACHE,
+	RME_KIND_LRU_LINK,
+	RME_KIND_WEAKREF,
+	RME_KIND_PROPERTY,
+	RME_KIND_N
+};
+
+/* Who defines the __sizeof__ that sys.getsizeof would call. */
+enum rme_sizeof {
+	RME_SIZEOF_OBJECT, /* object.__sizeof__: basic size and items */
+	RME_SIZEOF_KIND,   /* a native type that size.c knows: size_kind */
+	RME_SIZEOF_C,      /* C code of an extension module */
+	RME_SIZEOF_PYTHON  /* a Python function, which is not run */
+};
+
+struct rme_type {
+	rme_addr address;
+	uint64_t basicsize;
+	uint64_t itemsize;
+	uint64_t flags;
+	uint64_t presize;  /* what getsizeof adds for headers; types aside */
+	rme_addr traverse; /* to call; 0: none, or its code may not run */
+	rme_addr is_gc;    /* tp_is_gc, or 0 */
+	uint8_t kind;      /* enum rme_kind */
+	uint8_t size_kind; /* whose size rule, with RME_SIZEOF_KIND */
+	uint8_t size_by;   /* enum rme_sizeof */
+	bool gc;           /* has Py_TPFLAGS_HAVE_GC */
+	bool is_type;      /* instances are classes */
+	bool is_python;    /* tp_traverse is CPython's subtype_traverse: made by a class
+	                      statement */
+	bool exact;        /* the type of `kind` itself, not a subclass of it */
+	bool no_code;      /* it has a tp_traverse that may not be called */
+	rme_addr native;   /* the type that `kind` was read from */
+	uint64_t n_estimated; /* instances whose own size is an estimate, this walk */
+	uint64_t n_inferred;  /* instances whose references were inferred */
+	uint64_t n_faults;    /* instances that faulted */
+	rme_addr example;     /* one of those */
+};
+
+struct rme_types {
+	struct rme_type **slots; /* open addressing by address */
+	uint64_t n_slots, n_used;
+	rme_addr subtype_traverse; /* CPython's own, static in typeobject.c */
+	rme_addr subtype_dealloc;
+};
+
+bool rme_types_init(struct rme_python *py);
+
+/* The entry of a type, made when it is met first. NULL when the address is no
+ * type. Never faults, but for out of arena (NULL as well). */
+struct rme_type *rme_type_slow(struct rme_python *py, rme_addr type);
+
+static inline uint64_t rme_type_hash(rme_addr type) { return (type >> 4) * 0x9e3779b97f4a7c15ull; }
+
+static inline struct rme_type *rme_type_get(struct rme_python *py, rme_addr type)
+{
+	struct rme_types *types = py->types;
+	uint64_t mask = types->n_slots - 1, i = rme_type_hash(type) >> 32 & mask;
+
+	for (; types->slots[i]; i = (i + 1) & mask)
+		if (types->slots[i]->address == type)
+			return types->slots[i]->basicsize ? types->slots[i] : NULL;
+	return rme_type_slow(py, type);
+}
+
+/* Calls fn for every type met so far. */
+void rme_types_each(struct rme_python *py, void (*fn)(void *, struct rme_type *), void *arg);
+
+/* kind.c: the kind of a native type by its symbol or name, RME_KIND_OTHER if unknown. */
+enum rme_kind rme_kind_of(struct rme_python *py, rme_addr type);
+
+/* May the code at this address be called? (RME_CHECK_CODE, RME_LAYOUTS_ONLY) */
+bool rme_code_callable(const struct rme_python *py, rme_addr code);
+
+/* Is the object a gc object, as PyObject_IS_GC says? */
+bool rme_is_gc(const struct rme_python *py, const struct rme_type *t, rme_addr object);
+
+#endif

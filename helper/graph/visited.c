@@ -1,0 +1,54 @@
+#include "graph/visited.h"
+
+bool rme_visited_init(struct rme_visited *v, struct rme_arena *arena)
+{
+	uint64_t n_slots = 1ull << (RME_ADDRESS_BITS - RME_CHUNK_SHIFT);
+
+	v->arena = arena;
+	v->n_chunks = v->n_log = 0;
+	v->failed = false;
+	v->directory = rme_arena_alloc(arena, n_slots * sizeof *v->directory);
+	v->max_log = RME_LOG_MAX;
+	v->log = rme_arena_alloc(arena, v->max_log * sizeof *v->log);
+	/* Address space for as many chunks as the arena could ever hold. */
+	v->max_chunks = rme_arena_left(arena) / (RME_CHUNK_WORDS * 8);
+	v->chunks = rme_arena_alloc(arena, v->max_chunks * sizeof *v->chunks);
+	return v->directory && v->chunks && v->log;
+}
+
+uint64_t *rme_visited_chunk(struct rme_visited *v, uint64_t index)
+{
+	uint64_t *chunk = NULL;
+
+	if (v->n_chunks < v->max_chunks)
+		chunk = rme_arena_alloc(v->arena, RME_CHUNK_WORDS * 8);
+	if (!chunk) {
+		v->failed = true;
+		return NULL;
+	}
+	v->chunks[v->n_chunks++] = chunk;
+	return v->directory[index] = chunk;
+}
+
+bool rme_visited_clear(struct rme_visited *v)
+{
+	bool wiped = v->n_log == v->max_log;
+
+	if (!wiped) {
+		for (uint64_t i = 0; i < v->n_log; i++)
+			rme_visited_remove(v, v->log[i]);
+	} else {
+		for (uint64_t i = 0; i < v->n_chunks; i++)
+			memset(v->chunks[i], 0, RME_CHUNK_WORDS * 8);
+	}
+	v->n_log = 0;
+	return wiped;
+}
+
+void rme_visited_mark(struct rme_visited *v, rme_addr a)
+{
+	uint64_t n_log = v->n_log;
+
+	if (rme_visited_add(v, a))
+		v->n_log = n_log;
+}

@@ -1,0 +1,77 @@
+/* The walk: every node reachable from the roots, each once, without recursion.
+ * Knows no CPython: what a node weighs and where it leads is handed in.
+ *
+ * Nodes are taken depth first from an explicit stack through a short queue, so that
+ * a node's memory is on its way while the ones before it are worked on. Arrays of
+ * references stand on the stack as cursors, not as their elements: the stack of a
+ * list of ten million stays three words deep. */
+#ifndef RME_GRAPH_WALK_H
+#define RME_GRAPH_WALK_H
+
+#include "graph/visited.h"
+#include "runtime/guard.h"
+#include "runtime/sink.h"
+
+enum rme_node {
+	RME_NODE_COUNTED,  /* *size was set and the references were handed to the sink */
+	RME_NODE_DEFERRED, /* a class or code: to be asked again with `deferred` true */
+	RME_NODE_OUTSIDE,  /* not part of the graph: a module, or not an object */
+};
+
+/* Expands one node. With `deferred` false it may answer RME_NODE_DEFERRED and do
+ * nothing else: such nodes come last, so that one pass gives both figures. */
+typedef enum rme_node (*rme_expand_fn)(void *ctx, rme_addr node, bool deferred,
+				       const struct rme_sink *sink, uint64_t *size);
+
+/* Told of each node that was counted (may be NULL). */
+typedef void (*rme_counted_fn)(void *ctx, rme_addr node, uint64_t size);
+
+#define RME_QUEUE 32u /* power of two */
+
+struct rme_walk {
+	/* set by rme_walk_init */
+	struct rme_visited visited;
+	uint64_t *stack, *deferred; /* of the arena */
+	uint64_t stack_size, deferred_size;
+	struct rme_guards *guards;
+	rme_expand_fn expand;
+	void *ctx;
+	/* set by the caller, may be NULL */
+	rme_counted_fn counted;
+	void *counted_ctx;
+	void (*faulted)(void *ctx, rme_addr node); /* expanding it faulted */
+	const volatile uint32_t *cancel; /* non-zero ends the walk */
+	volatile uint64_t *progress;     /* objects, bytes */
+	/* the result of a run */
+	uint64_t n_objects, n_bytes;
+	uint64_t n_objects_first, n_bytes_first; /* without deferred nodes */
+	bool cancelled;
+	bool exhausted; /* out of arena: the figures are too low */
+	/* at work */
+	struct rme_sink sink;
+	uint64_t n_stack, n_deferred;
+	rme_addr queue[RME_QUEUE];
+	uint32_t queue_head, queue_n;
+	rme_addr current;
+	bool in_cursor;
+	uint64_t next_check;
+};
+
+bool rme_walk_init(struct rme_walk *w, struct rme_arena *arena, struct rme_guards *guards,
+		   rme_expand_fn expand, void *ctx);
+
+/* Adds a root. */
+void rme_walk_root(struct rme_walk *w, rme_addr node);
+
+/* Walks from the roots added since the last clear, all but the deferred nodes, which
+ * are left in w->deferred; adds to the counters. */
+void rme_walk_first(struct rme_walk *w);
+
+/* Then the deferred nodes and what only they lead to. */
+void rme_walk_rest(struct rme_walk *w);
+
+/* Forgets what was visited and counted. True when marks (rme_visited_mark) went with
+ * it, and must be set again. */
+bool rme_walk_clear(struct rme_walk *w);
+
+#endif

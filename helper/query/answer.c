@@ -1,0 +1,211 @@
+/* The entries of rememberme.h. */
+#include "query/query.h"
+#include "runtime/snapshot.h"
+#include "runtime/sys.h"
+
+/* Address space, not memory: as much as the largest heap could ask for, halved
+ * until the system grants it. */
+#define ARENA_MOST  (1ul << 38)
+#define ARENA_LEAST (1ul << 26)
+
+static void reply_error(struct rme_block *block, const char *python, size_t n_python,
+			const struct rme_error *error)
+{
+	struct rme_buffer out = {(char *)block->reply, block->reply_capacity, 0, false};
+	struct rme_json j = {&out, false};
+
+	rme_json_open(&j, NULL);
+	if (n_python)
+		rme_json_text(&j, "python", python, n_python);
+	rme_json_open(&j, "error");
+	rme_json_string(&j, "kind", error->kind);
+	rme_json_string(&j, "message", error->message);
+	if (error->address)
+		rme_json_address(&j, "address", error->address);
+	rme_json_close(&j);
+	rme_json_close(&j);
+	block->reply_size = out.size;
+}
+
+void rme_query_fail(struct rme_block *block, const char *kind, const char *message)
+{
+	struct rme_error error;
+
+	rme_error_set(&error, kind, message);
+	reply_error(block, NULL, 0, &error);
+}
+
+static bool request_sound(const struct rme_block *block)
+{
+	const struct rme_request *r = (const void *)block->request;
+
+	return r && block->request_size >= sizeof *r && r->abi == RME_ABI;
+}
+
+static void run_query(struct rme_query_ctx *ctx)
+{
+	switch (ctx->request->query) {
+	case RME_QUERY_MEMORY:
+		rme_query_memory(ctx);
+		break;
+	case RME_QUERY_TOP:
+		rme_query_top(ctx);
+		break;
+	case RME_QUERY_TREE:
+		rme_query_tree(ctx);
+		break;
+	case RME_QUERY_FRAMES:
+		rme_query_frames(ctx);
+		break;
+	case RME_QUERY_NAMES:
+		rme_query_names(ctx);
+		break;
+	default:
+		rme_error_set(&ctx->error, "bad-request", "the helper does not know this question");
+	}
+}
+
+void rme_query_answer(struct rme_block *block, struct rme_arena *arena, struct rme_guards *guards)
+{
+	struct rme_query_ctx *ctx = rme_arena_alloc(arena, sizeof *ctx);
+	char version[32];
+	struct rme_buffer text = {version, sizeof version, 0, false};
+
+	if (!ctx || !request_sound(block)) {
+		rme_query_fail(block, "bad-request", "the request to the helper is damaged");
+		return;
+	}
+	ctx->block = block;
+	ctx->request = (const void *)block->request;
+	ctx->arena = arena;
+	ctx->guards = guards;
+	ctx->owned = !(ctx->request->flags & RME_TRAVERSE_ONLY);
+	ctx->classes = !(ctx->request->flags & RME_NO_CLASSES);
+	ctx->out = (struct rme_buffer){(char *)block->reply, block->reply_capacity, 0, false};
+	ctx->json = (struct rme_json){&ctx->out, false};
+	if (rme_python_init(&ctx->py, ctx->request, arena, guards, &ctx->error) &&
+	    rme_heap_init(ctx)) {
+		rme_python_version_append(&ctx->py, &text);
+		rme_json_open(&ctx->json, NULL);
+		rme_json_text(&ctx->json, "python", version, text.size);
+		run_query(ctx);
+		rme_report_caveats(ctx);
+		rme_json_close(&ctx->json);
+	}
+	if (block->cancel)
+		rme_error_set(&ctx->error, "cancelled", "cancelled; the process is as it was");
+	else if (!ctx->error.kind[0] && ctx->out.overflow)
+		rme_error_set(&ctx->error, "reply-too-large",
+			      "the answer is too large to be shown; ask for less with --limit and "
+			      "--depth");
+	if (ctx->error.kind[0])
+		reply_error(block, version, text.size, &ctx->error);
+	else
+		block->reply_size = ctx->out.size;
+}
+
+/* The alternate stack of the guard stands at the bottom of the arena. */
+static struct rme_guards *guards_of(struct rme_block *block)
+{
+	return (struct rme_guards *)block->arena;
+}
+
+int64_t rme_prepare(struct rme_block *block)
+{
+	size_t size = block->arena_size ? block->arena_size : ARENA_MOST;
+	uint8_t *base = NULL;
+
+	for (; size >= ARENA_LEAST; size /= 2) {
+		base = rme_sys_reserve(size + RME_GUARD_STACK);
+		if (base)
+			break;
+	}
+	if (!base)
+		return -RME_ENOMEM;
+	/* Align by giving back what stands before the boundary. */
+	uint64_t aligned = ((uint64_t)base + RME_GUARD_STACK - 1) & ~(RME_GUARD_STACK - 1);
+	if (aligned != (uint64_t)base)
+		rme_sys_unmap(base, aligned - (uint64_t)base);
+	uint64_t end = (uint64_t)base + size + RME_GUARD_STACK;
+	if (aligned + size != end)
+		rme_sys_unmap((void *)(aligned + size), end - aligned - size);
+	block->arena = aligned;
+	block->arena_size = size;
+	rme_guards_init((void *)aligned);
+	return 0;
+}
+
+int64_t rme_answer(struct rme_block *block)
+{
+	struct rme_arena arena = {(uint8_t *)block->arena, block->arena_size, RME_GUARD_STACK};
+
+	rme_query_answer(block, &arena, guards_of(block));
+	__atomic_store_n(&block->state, RME_DONE, __ATOMIC_RELEASE);
+	return RME_DONE;
+}
+
+static bool valid(const struct rme_block *block)
+{
+	return block->magic == RME_MAGIC && block->abi == RME_ABI;
+}
+
+int64_t rme_run(struct rme_block *block)
+{
+	if (!valid(block))
+		return -RME_EINVAL;
+	int64_t r = rme_prepare(block);
+	if (r < 0)
+		return r;
+	r = rme_answer(block);
+	rme_guards_deinit(guards_of(block));
+	rme_sys_unmap((void *)block->arena, block->arena_size);
+	return r;
+}
+
+/* The snapshot walks on a stack of its own: the debuggee's may be about to
+ * overflow, and its guard page is no place to learn that. */
+#define SNAPSHOT_STACK (1ul << 20)
+
+static void answer_on_stack(void *arg)
+{
+	struct rme_block *block = arg;
+	struct rme_arena arena = {(uint8_t *)block->arena, block->arena_size,
+				  RME_GUARD_STACK + SNAPSHOT_STACK};
+
+	rme_query_answer(block, &arena, guards_of(block));
+	__atomic_store_n(&block->state, RME_DONE, __ATOMIC_RELEASE);
+	rme_syscall6(RME_SYS_futex, (long)&block->state, 1 /* FUTEX_WAKE */, 1, 0, 0, 0);
+	rme_syscall6(RME_SYS_exit_group, 0, 0, 0, 0, 0, 0);
+}
+
+static void answer_in_snapshot(struct rme_block *block)
+{
+	if (rme_prepare(block) < 0) {
+		rme_query_fail(block, "out-of-memory",
+			       "no address space could be reserved for the walk in the snapshot of "
+			       "the process; is there a limit on its virtual memory?");
+		__atomic_store_n(&block->state, RME_DONE, __ATOMIC_RELEASE);
+		return;
+	}
+	rme_cpu_run_on_stack((void *)(block->arena + RME_GUARD_STACK + SNAPSHOT_STACK),
+			     answer_on_stack, block);
+}
+
+int64_t rme_start(struct rme_block *block, uint64_t wait_ms)
+{
+	if (!valid(block))
+		return -RME_EINVAL;
+	int64_t pid = rme_snapshot_start(block, answer_in_snapshot);
+	return pid < 0 ? pid : rme_snapshot_wait(block, wait_ms);
+}
+
+int64_t rme_wait(struct rme_block *block, uint64_t wait_ms)
+{
+	return rme_snapshot_wait(block, wait_ms);
+}
+
+int64_t rme_stop(struct rme_block *block)
+{
+	rme_snapshot_stop(block);
+	return 0;
+}

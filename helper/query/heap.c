@@ -1,0 +1,207 @@
+#include "cpython/dict.h"
+#include "cpython/object.h"
+#include "query/query.h"
+
+enum {
+	MAX_NAMESPACES = 1 << 20,
+	/* Far above any count of references, far below any address: a freed block begins
+	 * with a pointer to the next one (Objects/obmalloc.c). */
+	REFCOUNT_MAX_BITS = 40
+};
+
+static bool is_forced(const struct rme_query_ctx *ctx, rme_addr object)
+{
+	for (uint32_t i = 0; i < ctx->n_forced; i++)
+		if (ctx->forced[i] == object)
+			return true;
+	return false;
+}
+
+static enum rme_node expand(void *arg, rme_addr object, bool deferred, const struct rme_sink *sink,
+			    uint64_t *size)
+{
+	struct rme_query_ctx *ctx = arg;
+	struct rme_python *py = &ctx->py;
+	struct rme_type *t = rme_type_get(py, rme_type_of(py, object));
+
+	if (__builtin_expect(!t, 0)) {
+		ctx->doubts.n_corrupt++;
+		ctx->doubts.corrupt = object;
+		return RME_NODE_OUTSIDE;
+	}
+	int64_t refcount = rme_i64(object + (uint64_t)py->layout->object_refcnt);
+	if (__builtin_expect(refcount <= 0 || refcount >> REFCOUNT_MAX_BITS, 0)) {
+		ctx->doubts.n_freed++;
+		ctx->doubts.freed = object;
+		return RME_NODE_OUTSIDE;
+	}
+	if (t->kind == RME_KIND_MODULE && !is_forced(ctx, object))
+		return RME_NODE_OUTSIDE;
+	if (!deferred && (t->is_type || t->kind == RME_KIND_CODE) && !is_forced(ctx, object))
+		return RME_NODE_DEFERRED;
+	*size = rme_size_of(py, t, object);
+	rme_refs_of(py, t, object, ctx->owned, sink);
+	return RME_NODE_COUNTED;
+}
+
+/* Expanding the object faulted, or it is no address at all. */
+static void faulted(void *arg, rme_addr object)
+{
+	struct rme_query_ctx *ctx = arg;
+	struct rme_guard guard;
+	struct rme_type *volatile t = NULL;
+
+	if (!(object & 7) && object >= 4096 && object < 1ull << 47 && RME_GUARD(ctx->guards, &guard)) {
+		t = rme_type_get(&ctx->py, rme_type_of(&ctx->py, object));
+		rme_guard_pop(ctx->guards, &guard);
+	}
+	if (t) {
+		t->n_faults++;
+		t->example = object;
+	} else {
+		ctx->doubts.n_corrupt++;
+		ctx->doubts.corrupt = object;
+	}
+}
+
+static void add_namespace(struct rme_query_ctx *ctx, rme_addr dict)
+{
+	if (dict && ctx->n_namespaces < MAX_NAMESPACES)
+		ctx->namespaces[ctx->n_namespaces++] = dict;
+}
+
+/* The namespaces of an interpreter: of the modules in its sys.modules, and builtins. */
+static void add_namespaces(struct rme_query_ctx *ctx, rme_addr interp)
+{
+	const struct rme_layout *l = ctx->py.layout;
+	rme_addr modules = rme_ptr(interp + (uint64_t)l->interp_modules);
+	struct rme_dict_iter it = {0};
+
+	add_namespace(ctx, rme_ptr(interp + (uint64_t)l->interp_builtins));
+	while (modules && rme_dict_next(&ctx->py, modules, &it)) {
+		struct rme_type *t = rme_type_get(&ctx->py, rme_type_of(&ctx->py, it.value));
+		if (t && t->kind == RME_KIND_MODULE)
+			add_namespace(ctx, rme_ptr(it.value + (uint64_t)l->module_dict));
+	}
+}
+
+static void find_namespaces(struct rme_query_ctx *ctx)
+{
+	const struct rme_layout *l = ctx->py.layout;
+	rme_addr interp = rme_ptr(ctx->py.sym.runtime + (uint64_t)l->runtime_interpreters_head);
+
+	for (int i = 0; interp && i < 10000; i++) {
+		add_namespaces(ctx, interp);
+		interp = rme_ptr(interp + (uint64_t)l->interp_next);
+	}
+}
+
+bool rme_heap_init(struct rme_query_ctx *ctx)
+{
+	struct rme_guard guard;
+
+	ctx->namespaces = rme_arena_alloc(ctx->arena, MAX_NAMESPACES * sizeof(rme_addr));
+	if (!ctx->namespaces ||
+	    !rme_walk_init(&ctx->walk, ctx->arena, ctx->guards, expand, ctx)) {
+		rme_error_set(&ctx->error, "out-of-memory",
+			      "not enough address space for the walk; is there a limit on the "
+			      "virtual memory of the process?");
+		return false;
+	}
+	ctx->walk.faulted = faulted;
+	ctx->walk.cancel = &ctx->block->cancel;
+	ctx->walk.progress = &ctx->block->progress_objects;
+	if (RME_GUARD(ctx->guards, &guard)) {
+		find_namespaces(ctx);
+		rme_guard_pop(ctx->guards, &guard);
+	}
+	return true;
+}
+
+void rme_heap_remark(struct rme_query_ctx *ctx)
+{
+	for (uint64_t i = 0; i < ctx->n_namespaces; i++)
+		if (ctx->namespaces[i] < 1ull << RME_ADDRESS_BITS)
+			rme_visited_mark(&ctx->walk.visited, ctx->namespaces[i]);
+}
+
+void rme_heap_begin(struct rme_query_ctx *ctx)
+{
+	rme_walk_clear(&ctx->walk);
+	ctx->n_forced = 0;
+	rme_heap_remark(ctx);
+}
+
+void rme_heap_root(struct rme_query_ctx *ctx, rme_addr object, bool asked)
+{
+	if (asked && ctx->n_forced < RME_MAX_FORCED) {
+		struct rme_python *py = &ctx->py;
+		struct rme_type *t = rme_type_get(py, rme_type_of(py, object));
+		ctx->forced[ctx->n_forced++] = object;
+		rme_visited_remove(&ctx->walk.visited, object);
+		/* A module that was asked for shows its namespace. */
+		if (t && t->kind == RME_KIND_MODULE)
+			rme_visited_remove(&ctx->walk.visited,
+					   rme_ptr(object + (uint64_t)py->layout->module_dict));
+	}
+	rme_walk_root(&ctx->walk, object);
+}
+
+static int root_local(void *arg, rme_addr name, rme_addr value)
+{
+	(void)name;
+	rme_heap_root(arg, value, false);
+	return 0;
+}
+
+void rme_heap_root_frame(struct rme_query_ctx *ctx, const struct rme_frame *frame)
+{
+	struct rme_guard guard;
+
+	if (RME_GUARD(ctx->guards, &guard)) {
+		rme_locals_each(&ctx->py, frame, root_local, ctx);
+		rme_guard_pop(ctx->guards, &guard);
+	}
+}
+
+void rme_heap_measure(struct rme_query_ctx *ctx, struct rme_size *ret)
+{
+	struct rme_walk *w = &ctx->walk;
+
+	rme_walk_first(w);
+	if (ctx->classes)
+		rme_walk_rest(w);
+	*ret = (struct rme_size){w->n_bytes, w->n_objects, w->n_bytes_first};
+}
+
+bool rme_heap_inside(struct rme_query_ctx *ctx, rme_addr object)
+{
+	struct rme_guard guard;
+	struct rme_type *volatile t = NULL;
+
+	if (object < 4096 || object >= 1ull << RME_ADDRESS_BITS || object & 7)
+		return false;
+	if (RME_GUARD(ctx->guards, &guard)) {
+		t = rme_type_get(&ctx->py, rme_type_of(&ctx->py, object));
+		rme_guard_pop(ctx->guards, &guard);
+	}
+	if (!t || t->kind == RME_KIND_MODULE ||
+	    (!ctx->classes && (t->is_type || t->kind == RME_KIND_CODE)))
+		return false;
+	for (uint64_t i = 0; i < ctx->n_namespaces; i++)
+		if (ctx->namespaces[i] == object)
+			return false;
+	return true;
+}
+
+static void reset_type(void *arg, struct rme_type *t)
+{
+	(void)arg;
+	t->n_estimated = t->n_inferred = t->n_faults = 0;
+}
+
+void rme_heap_reset_doubts(struct rme_query_ctx *ctx)
+{
+	ctx->doubts = (struct rme_doubts){0};
+	rme_types_each(&ctx->py, reset_type, NULL);
+}

@@ -1,0 +1,104 @@
+/* One question: from the request to the reply. Each kind of question is a file of its
+ * own beside this one; heap.c joins what cpython/ knows to what graph/ does. */
+#ifndef RME_QUERY_QUERY_H
+#define RME_QUERY_QUERY_H
+
+#include "cpython/frame.h"
+#include "cpython/path.h"
+#include "cpython/refs.h"
+#include "cpython/size.h"
+#include "graph/deep.h"
+#include "reply/json.h"
+
+enum { RME_MAX_FORCED = 256 };
+
+/* What made a figure inexact, counted while the figure is taken. */
+struct rme_doubts {
+	uint64_t n_corrupt; /* references to what is no object */
+	rme_addr corrupt;
+	uint64_t n_freed; /* references to objects without references */
+	rme_addr freed;
+};
+
+struct rme_query_ctx {
+	struct rme_block *block;
+	const struct rme_request *request;
+	struct rme_arena *arena;
+	struct rme_guards *guards;
+	struct rme_python py;
+	struct rme_buffer out;
+	struct rme_json json;
+	struct rme_error error; /* kind[0] != 0: the query failed */
+	struct rme_walk walk;
+	struct rme_doubts doubts;
+	bool owned;   /* references owned, not traverse */
+	bool classes; /* classes on */
+	rme_addr *namespaces; /* dicts of the modules: never entered */
+	uint64_t n_namespaces;
+	rme_addr forced[RME_MAX_FORCED]; /* roots that are entered whatever they are */
+	uint32_t n_forced;
+	bool over_budget; /* some sizes were not taken one by one */
+	struct rme_python_thread thread; /* the selected one, if tstate */
+	struct rme_frame frame;          /* the selected one, if address */
+};
+
+/* answer.c: writes the whole reply, an error if need be. */
+void rme_query_answer(struct rme_block *block, struct rme_arena *arena,
+		      struct rme_guards *guards);
+/* The reply is this error. */
+void rme_query_fail(struct rme_block *block, const char *kind, const char *message);
+
+/* One per enum rme_query. Each sets ctx->error or writes members of the reply. */
+void rme_query_memory(struct rme_query_ctx *ctx);
+void rme_query_top(struct rme_query_ctx *ctx);
+void rme_query_tree(struct rme_query_ctx *ctx);
+void rme_query_frames(struct rme_query_ctx *ctx);
+void rme_query_names(struct rme_query_ctx *ctx);
+
+/* heap.c */
+
+/* Makes ready to walk; false with ctx->error set. */
+bool rme_heap_init(struct rme_query_ctx *ctx);
+
+/* Marks the namespaces again, after rme_walk_clear lost the marks. */
+void rme_heap_remark(struct rme_query_ctx *ctx);
+
+/* Forgets the roots and what was visited. Doubts are kept. */
+void rme_heap_begin(struct rme_query_ctx *ctx);
+
+/* Adds a root. `asked`: the user named it, so it is entered even if it is a module,
+ * a namespace or a class. */
+void rme_heap_root(struct rme_query_ctx *ctx, rme_addr object, bool asked);
+
+/* Adds the locals of a frame as roots. */
+void rme_heap_root_frame(struct rme_query_ctx *ctx, const struct rme_frame *frame);
+
+/* Sizes everything that the roots reach, shared objects once. */
+void rme_heap_measure(struct rme_query_ctx *ctx, struct rme_size *ret);
+
+/* Is the node part of the graph when it is met (no module, no namespace, an object)? */
+bool rme_heap_inside(struct rme_query_ctx *ctx, rme_addr object);
+
+/* Every later doubt counts from zero: called before the walk that the caveats are about. */
+void rme_heap_reset_doubts(struct rme_query_ctx *ctx);
+
+/* report.c: parts of replies that several queries share */
+
+/* "address", "type", "own_size", "size", "objects", "size_without_classes" */
+void rme_report_object(struct rme_query_ctx *ctx, rme_addr object, const struct rme_size *size);
+void rme_report_size(struct rme_query_ctx *ctx, const struct rme_size *size);
+/* "thread", "frame", "function", "file", "line" */
+void rme_report_frame(struct rme_query_ctx *ctx, const struct rme_python_thread *thread,
+		      const struct rme_frame *frame);
+/* "references", "classes", "caveats": the end of every reply */
+void rme_report_caveats(struct rme_query_ctx *ctx);
+
+/* The selected thread and frame, when the request needs them; false with the error. */
+bool rme_query_select(struct rme_query_ctx *ctx);
+
+/* The exprs of the request, resolved into ctx->forced; `n` of them are there. False
+ * with the error. Selects a frame only where an EXPR needs one. */
+bool rme_query_exprs(struct rme_query_ctx *ctx, rme_addr *ret, const struct rme_expr **exprs,
+		     uint32_t *n);
+
+#endif

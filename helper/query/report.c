@@ -1,0 +1,157 @@
+#include "cpython/class.h"
+#include "query/query.h"
+
+enum { MAX_NAME = 512 };
+
+void rme_report_size(struct rme_query_ctx *ctx, const struct rme_size *size)
+{
+	rme_json_unsigned(&ctx->json, "size", size->bytes);
+	rme_json_unsigned(&ctx->json, "objects", size->objects);
+	rme_json_unsigned(&ctx->json, "size_without_classes", size->bytes_first);
+}
+
+static void report_type(struct rme_query_ctx *ctx, const char *key, rme_addr type)
+{
+	char name[MAX_NAME];
+	struct rme_buffer text = {name, sizeof name, 0, false};
+	struct rme_guard guard;
+
+	if (RME_GUARD(ctx->guards, &guard)) {
+		rme_type_name_append(&ctx->py, type, &text);
+		rme_guard_pop(ctx->guards, &guard);
+	}
+	rme_json_text(&ctx->json, key, name, text.size);
+}
+
+void rme_report_object(struct rme_query_ctx *ctx, rme_addr object, const struct rme_size *size)
+{
+	struct rme_guard guard;
+	volatile rme_addr type = 0;
+	volatile uint64_t own = 0;
+
+	if (RME_GUARD(ctx->guards, &guard)) {
+		struct rme_type *t = rme_type_get(&ctx->py, rme_type_of(&ctx->py, object));
+		if (t) {
+			type = t->address;
+			own = rme_size_of(&ctx->py, t, object);
+		}
+		rme_guard_pop(ctx->guards, &guard);
+	}
+	rme_json_address(&ctx->json, "address", object);
+	if (type)
+		report_type(ctx, "type", type);
+	else
+		rme_json_null(&ctx->json, "type");
+	rme_json_unsigned(&ctx->json, "own_size", own);
+	rme_report_size(ctx, size);
+}
+
+void rme_report_frame(struct rme_query_ctx *ctx, const struct rme_python_thread *thread,
+		      const struct rme_frame *frame)
+{
+	struct rme_json *j = &ctx->json;
+	char name[4096];
+	struct rme_buffer text = {name, sizeof name, 0, false};
+	struct rme_guard guard;
+
+	if (thread->number)
+		rme_json_unsigned(j, "thread", thread->number);
+	else
+		rme_json_null(j, "thread");
+	rme_json_unsigned(j, "frame", frame->index);
+	if (RME_GUARD(ctx->guards, &guard)) {
+		rme_frame_function_append(&ctx->py, frame, &text);
+		rme_guard_pop(ctx->guards, &guard);
+	}
+	rme_json_text(j, "function", name, text.size);
+	text.size = 0;
+	if (RME_GUARD(ctx->guards, &guard)) {
+		rme_frame_file_append(&ctx->py, frame, &text);
+		rme_guard_pop(ctx->guards, &guard);
+	}
+	rme_json_text(j, "file", name, text.size);
+	if (frame->line >= 0)
+		rme_json_signed(j, "line", frame->line);
+	else
+		rme_json_null(j, "line");
+}
+
+/* One caveat: the sentence is the count unless 0, `before`, the type's name if there is a
+ * type, `after`. */
+static void caveat(struct rme_query_ctx *ctx, const char *kind, rme_addr type, uint64_t n,
+		   rme_addr example, const char *before, const char *after)
+{
+	struct rme_json *j = &ctx->json;
+	char sentence[MAX_NAME + 512];
+	struct rme_buffer text = {sentence, sizeof sentence, 0, false};
+	struct rme_guard guard;
+
+	rme_json_open(j, NULL);
+	rme_json_string(j, "kind", kind);
+	if (type)
+		report_type(ctx, "type", type);
+	else
+		rme_json_null(j, "type");
+	rme_json_unsigned(j, "count", n);
+	if (example)
+		rme_json_address(j, "address", example);
+	else
+		rme_json_null(j, "address");
+	if (n)
+		rme_buffer_unsigned(&text, n);
+	rme_buffer_text(&text, before);
+	if (type && RME_GUARD(ctx->guards, &guard)) {
+		rme_type_name_append(&ctx->py, type, &text);
+		rme_guard_pop(ctx->guards, &guard);
+	}
+	rme_buffer_text(&text, after);
+	rme_json_text(j, "message", sentence, text.size);
+	rme_json_close(j);
+}
+
+static void type_caveats(void *arg, struct rme_type *t)
+{
+	struct rme_query_ctx *ctx = arg;
+
+	if (t->n_faults)
+		caveat(ctx, "fault", t->address, t->n_faults, t->example, " damaged object(s) of type ",
+		       ": reading them faulted; they and what only they reach are left out");
+	if (t->n_estimated)
+		caveat(ctx, "estimated-size", t->address, t->n_estimated, t->example,
+		       " object(s) of type ",
+		       t->size_by == RME_SIZEOF_PYTHON
+			       ? ": its __sizeof__ is written in Python and was not run; the basic "
+				 "size is counted"
+			       : ": its own __sizeof__ is not known here; the basic size is counted");
+	if (t->n_inferred)
+		caveat(ctx, "inferred-references", t->address, t->n_inferred, t->example,
+		       " object(s) of type ",
+		       ": the code that knows their references is not available; they were inferred "
+		       "from the memory of the object");
+}
+
+void rme_report_caveats(struct rme_query_ctx *ctx)
+{
+	struct rme_json *j = &ctx->json;
+	const struct rme_doubts *d = &ctx->doubts;
+
+	rme_json_string(j, "references", ctx->owned ? "owned" : "traverse");
+	rme_json_string(j, "classes", ctx->classes ? "on" : "off");
+	rme_json_array(j, "caveats");
+	if (d->n_corrupt)
+		caveat(ctx, "corrupt-reference", 0, d->n_corrupt, d->corrupt,
+		       " reference(s) lead to memory that holds no object",
+		       "; they are left out");
+	if (d->n_freed)
+		caveat(ctx, "freed-object", 0, d->n_freed, d->freed,
+		       " reachable object(s) have no valid reference count",
+		       " (freed?); they are left out");
+	rme_types_each(&ctx->py, type_caveats, ctx);
+	if (ctx->over_budget)
+		caveat(ctx, "not-all-ranked", 0, 0, 0, "there are too many references to measure each",
+		       ": the sizes shown are exact, but a larger object may stand among the rest");
+	if (ctx->walk.exhausted)
+		caveat(ctx, "out-of-memory", 0, 0, 0, "the walk ran out of address space",
+		       ": the figures are too low");
+	rme_json_array_end(j);
+}

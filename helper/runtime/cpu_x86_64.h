@@ -1,0 +1,70 @@
+/* What differs per CPU: this file for x86-64 Linux. Another CPU is another file
+ * with the same names: system call numbers, the call itself, the thread pointer,
+ * the snapshot's own stack, restarting from a signal frame. */
+#ifndef RME_RUNTIME_CPU_X86_64_H
+#define RME_RUNTIME_CPU_X86_64_H
+
+#include <stdint.h>
+
+enum {
+	RME_SYS_read = 0,
+	RME_SYS_write = 1,
+	RME_SYS_close = 3,
+	RME_SYS_mmap = 9,
+	RME_SYS_munmap = 11,
+	RME_SYS_rt_sigaction = 13,
+	RME_SYS_rt_sigprocmask = 14,
+	RME_SYS_madvise = 28,
+	RME_SYS_clone = 56,
+	RME_SYS_exit = 60,
+	RME_SYS_wait4 = 61,
+	RME_SYS_kill = 62,
+	RME_SYS_sigaltstack = 131,
+	RME_SYS_prctl = 157,
+	RME_SYS_arch_prctl = 158,
+	RME_SYS_setrlimit = 160,
+	RME_SYS_futex = 202,
+	RME_SYS_exit_group = 231,
+	RME_SYS_openat = 257,
+	RME_SYS_prlimit64 = 302
+};
+
+/* x86-64 needs a restorer that the handler returns to; see guard.c. */
+#define RME_SA_RESTORER 0x04000000u
+
+static inline long rme_syscall6(long n, long a, long b, long c, long d, long e, long f)
+{
+	long r;
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+	__asm__ volatile("syscall"
+			 : "=a"(r)
+			 : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return r;
+}
+
+/* The fs base of the calling thread, 0 when it has none. */
+static inline uint64_t rme_cpu_thread_pointer(void)
+{
+	uint64_t fs = 0;
+	rme_syscall6(RME_SYS_arch_prctl, 0x1003 /* ARCH_GET_FS */, (long)&fs, 0, 0, 0, 0);
+	return fs;
+}
+
+/* Calls fn(arg) on another stack and never returns. */
+static inline __attribute__((noreturn)) void rme_cpu_run_on_stack(void *top, void (*fn)(void *),
+								  void *arg)
+{
+	__asm__ volatile("mov %0, %%rsp\n\t"
+			 "xor %%ebp, %%ebp\n\t"
+			 "call *%1\n\t"
+			 "ud2"
+			 :
+			 : "r"((uint64_t)top & ~15ul), "r"(fn), "D"(arg)
+			 : "memory");
+	__builtin_unreachable();
+}
+
+#endif
