@@ -87,8 +87,10 @@ class Gdb(adapter.Adapter):
         if thread is None or thread.is_running():
             raise Failure("running", "The selected thread is running; interrupt it first.")
         with contextlib.ExitStack() as stack:
-            stack.enter_context(_breakpoints_out())
-            if _connection() == "native":
+            is_native = _connection() == "native"
+            if not is_native or _breakpoints_stay():
+                stack.enter_context(_breakpoints_out())
+            if is_native:
                 pid, lwp, _ = thread.ptid
                 self._native = ptrace.StoppedThread(pid, lwp or pid, self.read, self.write)
                 stack.callback(setattr, self, "_native", None)
@@ -234,13 +236,24 @@ def _select(thread, frame):
 
 @contextlib.contextmanager
 def _breakpoints_out():
-    """gdb takes breakpoints out of a stopped program by itself, unless told not to: a
-    snapshot would inherit their int3."""
-    if not gdb.parameter("breakpoint always-inserted"):
+    """Disables the user's breakpoints: a snapshot would inherit their int3. Conditions,
+    hit counts and dispositions stay."""
+    enabled = [point for point in gdb.breakpoints() if point.enabled]
+    try:
+        for point in enabled:
+            point.enabled = False
         yield
-        return
-    with gdb.with_parameter("breakpoint always-inserted", False):
-        yield
+    finally:
+        for point in enabled:
+            if point.is_valid():
+                point.enabled = True
+
+
+def _breakpoints_stay():
+    """Whether breakpoints remain in the text of a stopped program, which gdb takes
+    them out of otherwise."""
+    return (gdb.parameter("breakpoint always-inserted")
+            or any(thread.is_running() for thread in gdb.selected_inferior().threads()))
 
 
 @contextlib.contextmanager
@@ -249,14 +262,10 @@ def _gdb_calls():
     _refuse_amx()
     wanted = (("scheduler-locking", "on"), ("unwindonsignal", True), ("language", "c"),
               ("follow-fork-mode", "parent"), ("detach-on-fork", True), ("confirm", False))
-    enabled = [point for point in gdb.breakpoints() if point.enabled]
     thread, frame = gdb.selected_thread(), _selected_frame()
     with contextlib.ExitStack() as stack:
         for name, value in wanted:
             stack.enter_context(gdb.with_parameter(name, value))
-        for point in enabled:
-            point.enabled = False
-            stack.callback(setattr, point, "enabled", True)
         try:
             yield
         finally:

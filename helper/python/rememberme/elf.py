@@ -9,6 +9,7 @@ import collections
 import re
 import struct
 
+from .adapter import Mapping
 from .errors import Unreadable
 
 PT_LOAD, PT_DYNAMIC = 1, 2
@@ -78,12 +79,15 @@ def images(mappings, read):
 
 
 def parse_maps(text):
-    """The lines of /proc/PID/maps as (start, end, flags, offset, path) tuples."""
+    """The lines of /proc/PID/maps as a list of Mapping."""
+    result = []
     for line in text.splitlines():
         match = re.match(r"([0-9a-f]+)-([0-9a-f]+) (\S{4}) ([0-9a-f]+) \S+ \d+\s*(.*)", line)
         if match:
             start, end, flags, offset, path = match.groups()
-            yield int(start, 16), int(end, 16), flags, int(offset, 16), path
+            result.append(
+                Mapping(int(start, 16), int(end, 16), flags, int(offset, 16), path))
+    return result
 
 
 class Symbols(object):

@@ -136,19 +136,9 @@ class StoppedThread(object):
         _libc.syscall(_SYS_TGKILL, self._pid, self._lwp, number)
 
     def _restore(self, saved):
-        """Puts everything back, and the thread into a stop by the same signal as
-        before: that one would be delivered if the debugger died now."""
         _set_registers(self._lwp, saved.registers)
         if saved.xstate is not None:
             _set_regset(self._lwp, _NT_X86_XSTATE, saved.xstate)
-        number = struct.unpack_from("<i", saved.siginfo)[0] if saved.siginfo else signal.SIGSTOP
-        _set_mask(self._lwp, struct.pack("<Q", _MASK & ~(1 << number - 1)))
-        self._signal(number)
-        while True:
-            # No instruction runs: the kernel looks for signals before it returns
-            _ptrace(_CONT, self._lwp, None, None)
-            if self._wait() == number:
-                break
         _set_mask(self._lwp, saved.mask)
         if saved.siginfo:
             _ptrace(_SETSIGINFO, self._lwp, None, saved.siginfo)
