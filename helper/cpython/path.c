@@ -1,0 +1,414 @@
+#include "cpython/path.h"
+
+#include "cpython/lookup.h"
+#include "cpython/suggest.h"
+
+/* One EXPR on its way. `where` is what was resolved so far, for the sentences. */
+struct path {
+	struct rme_python *py;
+	const struct rme_frame *frame;
+	struct rme_error *error;
+	rme_addr value; /* of `where` */
+	struct rme_buffer where;
+	char text[120];
+};
+
+static void quoted(struct rme_buffer *out, const void *text, size_t n)
+{
+	rme_buffer_char(out, '\'');
+	rme_buffer_bytes(out, text, n < 60 ? n : 60);
+	rme_buffer_text(out, n < 60 ? "'" : "…'");
+}
+
+/* "self.cache (app.Cache at 0x7f…)" */
+static void subject(struct path *p, struct rme_buffer *out)
+{
+	rme_buffer_bytes(out, p->where.data, p->where.size);
+	if (p->where.overflow)
+		rme_buffer_text(out, "…");
+	rme_buffer_text(out, " (");
+	rme_type_name_append(p->py, rme_type_of(p->py, p->value), out);
+	rme_buffer_text(out, " at ");
+	rme_buffer_hex(out, p->value);
+	rme_buffer_char(out, ')');
+}
+
+static struct rme_suggest suggest(struct path *p, const void *wanted, size_t n)
+{
+	return (struct rme_suggest){.py = p->py, .wanted = wanted, .n_wanted = n};
+}
+
+static int offer_local(void *s, rme_addr name, rme_addr value)
+{
+	(void)value;
+	rme_suggest_offer(s, name, NULL);
+	return 0;
+}
+
+static int offer_attribute(void *s, rme_addr name, const char *slot, rme_addr value)
+{
+	(void)value;
+	rme_suggest_offer(s, name, slot);
+	return 0;
+}
+
+static void offer_keys(struct rme_suggest *s, rme_addr dict)
+{
+	struct rme_dict_iter it = {0};
+
+	while (rme_dict_next(s->py, dict, &it))
+		rme_suggest_offer(s, it.key, NULL);
+}
+
+struct wanted_local {
+	struct rme_python *py;
+	const void *name;
+	size_t n;
+	rme_addr value;
+};
+
+static int on_local(void *arg, rme_addr name, rme_addr value)
+{
+	struct wanted_local *w = arg;
+
+	if (!rme_str_equals(w->py, name, w->name, w->n))
+		return 0;
+	w->value = value;
+	return 1;
+}
+
+static bool step_name(struct path *p, const void *name, size_t n)
+{
+	struct wanted_local local = {p->py, name, n, 0};
+
+	if (!p->frame) {
+		struct rme_buffer s = rme_error_begin(p->error, "no-python-frame", "the name ");
+		quoted(&s, name, n);
+		rme_buffer_text(&s, " needs a Python frame to be looked up in, and none is selected; "
+				    "module:name and 0xADDRESS need none");
+		rme_error_end(p->error, &s);
+		return false;
+	}
+	rme_locals_each(p->py, p->frame, on_local, &local);
+	p->value = local.value;
+	if (!p->value && p->frame->globals)
+		p->value = rme_dict_get_str(p->py, p->frame->globals, name, n);
+	if (!p->value && p->frame->builtins)
+		p->value = rme_dict_get_str(p->py, p->frame->builtins, name, n);
+	rme_buffer_bytes(&p->where, name, n);
+	if (p->value)
+		return true;
+
+	struct rme_suggest near = suggest(p, name, n);
+	struct rme_buffer s = rme_error_begin(p->error, "no-such-name", "no name ");
+	quoted(&s, name, n);
+	rme_buffer_text(&s, " in frame ");
+	rme_buffer_unsigned(&s, p->frame->index);
+	rme_buffer_text(&s, " (");
+	rme_frame_function_append(p->py, p->frame, &s);
+	rme_buffer_text(&s, ", ");
+	rme_frame_file_append(p->py, p->frame, &s);
+	if (p->frame->line >= 0) {
+		rme_buffer_char(&s, ':');
+		rme_buffer_signed(&s, p->frame->line);
+	}
+	rme_buffer_text(&s, "), nor among its globals and builtins");
+	rme_locals_each(p->py, p->frame, offer_local, &near);
+	rme_suggest_append(&near, "local names", false, &s);
+	rme_error_end(p->error, &s);
+	return false;
+}
+
+static bool step_module(struct path *p, const void *name, size_t n)
+{
+	rme_addr modules = rme_ptr(p->py->interp + (uint64_t)p->py->layout->interp_modules);
+
+	p->value = rme_dict_get_str(p->py, modules, name, n);
+	rme_buffer_bytes(&p->where, name, n);
+	if (p->value)
+		return true;
+
+	struct rme_suggest near = suggest(p, name, n);
+	struct rme_buffer s = rme_error_begin(p->error, "no-such-module", "no module ");
+	quoted(&s, name, n);
+	rme_buffer_text(&s, " in sys.modules");
+	offer_keys(&near, modules);
+	rme_suggest_append(&near, "modules", false, &s);
+	rme_error_end(p->error, &s);
+	return false;
+}
+
+/* What an attribute that was not found could have been. */
+static void append_attributes(struct path *p, const void *name, size_t n, struct rme_buffer *s)
+{
+	struct rme_suggest near = suggest(p, name, n);
+
+	rme_attributes_each(p->py, p->value, offer_attribute, &near);
+	rme_suggest_append(&near, "attributes", false, s);
+}
+
+static bool step_attribute(struct path *p, const void *name, size_t n)
+{
+	rme_addr found;
+	enum rme_lookup outcome = rme_attribute_get(p->py, p->value, name, n, &found);
+
+	if (outcome == RME_LOOKUP_FOUND) {
+		p->value = found;
+		rme_buffer_char(&p->where, '.');
+		rme_buffer_bytes(&p->where, name, n);
+		return true;
+	}
+	struct rme_buffer s = rme_error_begin(p->error, "no-such-attribute", "");
+	subject(p, &s);
+	if (outcome == RME_LOOKUP_ABSENT) {
+		rme_buffer_text(&s, " has no attribute ");
+		quoted(&s, name, n);
+		if (rme_type_lookup(p->py, rme_type_of(p->py, p->value), "__getattr__", 11))
+			rme_buffer_text(&s, " of its own (its __getattr__ is code and is not run)");
+	} else {
+		rme_buffer_text(&s, ": its attribute ");
+		quoted(&s, name, n);
+		rme_buffer_text(&s, outcome == RME_LOOKUP_NUMBER ? " is a C field without an object, a "
+								 : " is computed by code, which is not run: a ");
+		rme_type_name_append(p->py, rme_type_of(p->py, found), &s);
+	}
+	append_attributes(p, name, n, &s);
+	rme_error_end(p->error, &s);
+	return false;
+}
+
+/* A key as the user typed it: one of the RME_STEP_KEY_* kinds. */
+struct key {
+	uint32_t kind;
+	const void *data;
+	size_t n;
+	int64_t integer;
+};
+
+static void key_text(const struct key *k, struct rme_buffer *out)
+{
+	if (k->kind == RME_STEP_KEY_INT) {
+		rme_buffer_signed(out, k->integer);
+	} else if (k->kind == RME_STEP_KEY_NONE) {
+		rme_buffer_text(out, "None");
+	} else {
+		rme_buffer_text(out, k->kind == RME_STEP_KEY_BYTES ? "b\"" : "\"");
+		rme_buffer_bytes(out, k->data, k->n < 60 ? k->n : 60);
+		rme_buffer_text(out, k->n < 60 ? "\"" : "…\"");
+	}
+}
+
+static rme_addr dict_get(struct rme_python *py, rme_addr dict, const struct key *k)
+{
+	struct rme_dict_iter it = {0};
+
+	if (k->kind == RME_STEP_KEY_STR)
+		return rme_dict_get_str(py, dict, k->data, k->n);
+	if (k->kind == RME_STEP_KEY_INT)
+		return rme_dict_get_int(py, dict, k->integer);
+	while (rme_dict_next(py, dict, &it))
+		if (k->kind == RME_STEP_KEY_NONE ? it.key == py->sym.none
+						 : rme_bytes_equals(py, it.key, k->data, k->n))
+			return it.value;
+	return 0;
+}
+
+struct wanted_item {
+	uint64_t index;
+	rme_addr value;
+};
+
+static int on_item(void *arg, uint64_t index, rme_addr item)
+{
+	struct wanted_item *w = arg;
+
+	if (index != w->index)
+		return 0;
+	w->value = item;
+	return 1;
+}
+
+enum container { NO_CONTAINER, MAPPING, LIST, TUPLE, DEQUE };
+
+static enum container container_of(const struct rme_python *py, rme_addr object, rme_addr *dict)
+{
+	*dict = object;
+	if (rme_type_of(py, object) == py->sym.mappingproxy)
+		*dict = rme_ptr(object + (uint64_t)py->layout->mappingproxy_mapping);
+	if (*dict && rme_is_a(py, *dict, RME_DICT_SUBCLASS))
+		return MAPPING;
+	if (rme_is_a(py, object, RME_LIST_SUBCLASS))
+		return LIST;
+	if (rme_is_a(py, object, RME_TUPLE_SUBCLASS))
+		return TUPLE;
+	return rme_is_deque(py, object) ? DEQUE : NO_CONTAINER;
+}
+
+static uint64_t deque_length(const struct rme_python *py, rme_addr deque)
+{
+	int64_t n = rme_i64(deque + (uint64_t)py->layout->var_size);
+
+	return n < 0 ? 0 : (uint64_t)n;
+}
+
+static bool step_key(struct path *p, const struct key *k)
+{
+	struct rme_python *py = p->py;
+	rme_addr dict, found = 0;
+	enum container container = container_of(py, p->value, &dict);
+	uint64_t length = container == DEQUE ? deque_length(py, p->value)
+			  : container == MAPPING ? 0
+						 : rme_sequence_length(py, p->value);
+
+	if (container == NO_CONTAINER) {
+		struct rme_buffer s = rme_error_begin(p->error, "not-subscriptable", "");
+		subject(p, &s);
+		rme_buffer_text(&s, " is no dict, list, tuple or deque, so [");
+		key_text(k, &s);
+		rme_buffer_text(&s, "] cannot be read without running code");
+		append_attributes(p, "", 0, &s);
+		rme_error_end(p->error, &s);
+		return false;
+	}
+	if (container == MAPPING) {
+		found = dict_get(py, dict, k);
+	} else if (k->kind == RME_STEP_KEY_INT) {
+		int64_t i = k->integer < 0 ? k->integer + (int64_t)length : k->integer;
+		if (i >= 0 && (uint64_t)i < length) {
+			struct wanted_item item = {(uint64_t)i, 0};
+			if (container == DEQUE)
+				rme_deque_each(py, p->value, on_item, &item);
+			found = container == DEQUE  ? item.value
+				: container == LIST ? rme_list_item(py, p->value, item.index)
+						    : rme_tuple_item(py, p->value, item.index);
+		}
+	}
+	if (found) {
+		p->value = found;
+		rme_buffer_char(&p->where, '[');
+		key_text(k, &p->where);
+		rme_buffer_char(&p->where, ']');
+		return true;
+	}
+	struct rme_buffer s = rme_error_begin(p->error, "no-such-key", "");
+	subject(p, &s);
+	rme_buffer_text(&s, container == MAPPING ? " has no key " : " has no item ");
+	key_text(k, &s);
+	if (container == MAPPING) {
+		struct rme_suggest near = suggest(p, k->data, k->kind == RME_STEP_KEY_STR ? k->n : 0);
+		offer_keys(&near, dict);
+		rme_suggest_append(&near, "keys", true, &s);
+	} else {
+		rme_buffer_text(&s, "; its length is ");
+		rme_buffer_unsigned(&s, length);
+	}
+	rme_error_end(p->error, &s);
+	return false;
+}
+
+static void no_object(struct path *p, uint32_t kind, rme_addr address)
+{
+	struct rme_buffer s = rme_error_begin(p->error, "no-object", "");
+
+	rme_buffer_bytes(&s, p->where.data, p->where.size);
+	if (kind == RME_STEP_ADDRESS) {
+		rme_buffer_text(&s, " is not the address of a Python object, or of one that was freed "
+				    "or damaged");
+	} else {
+		rme_buffer_text(&s, " refers to ");
+		rme_buffer_hex(&s, address);
+		rme_buffer_text(&s, ", where there is no Python object: it was freed or damaged");
+	}
+	rme_error_end(p->error, &s);
+	p->error->address = address;
+}
+
+static bool step(struct path *p, uint32_t kind, const void *data, size_t n)
+{
+	struct key key = {kind, data, n, 0};
+
+	switch (kind) {
+	case RME_STEP_NAME:
+		return step_name(p, data, n);
+	case RME_STEP_MODULE:
+		return step_module(p, data, n);
+	case RME_STEP_ADDRESS:
+		if (n != sizeof p->value)
+			break;
+		memcpy(&p->value, data, n);
+		rme_buffer_hex(&p->where, p->value);
+		return true;
+	case RME_STEP_ATTRIBUTE:
+		return step_attribute(p, data, n);
+	case RME_STEP_KEY_INT:
+		if (n != sizeof key.integer)
+			break;
+		memcpy(&key.integer, data, n);
+		return step_key(p, &key);
+	case RME_STEP_KEY_STR:
+	case RME_STEP_KEY_BYTES:
+	case RME_STEP_KEY_NONE:
+		return step_key(p, &key);
+	}
+	rme_error_set(p->error, "bad-request", "the request has a step that is not known here");
+	return false;
+}
+
+static size_t round8(size_t n)
+{
+	return (n + 7) & ~(size_t)7;
+}
+
+static bool resolve(struct path *p, const struct rme_expr *expr)
+{
+	const char *at = (const char *)expr + sizeof *expr + round8(expr->text_size);
+	const char *end = (const char *)expr + expr->size;
+
+	for (uint32_t i = 0; i < expr->n_steps; i++) {
+		const struct rme_step *s = (const void *)at;
+		/* The steps that go into an object, not the ones that begin a path. */
+		bool inside = i > 0;
+		if (end < at || (size_t)(end - at) < sizeof *s ||
+		    (size_t)(end - at) - sizeof *s < s->size || inside != (s->kind > RME_STEP_ADDRESS)) {
+			rme_error_set(p->error, "bad-request", "the request holds a malformed EXPR");
+			return false;
+		}
+		if (!step(p, s->kind, s + 1, s->size))
+			return false;
+		if (!rme_is_object(p->py, p->value)) {
+			no_object(p, s->kind, p->value);
+			return false;
+		}
+		at += sizeof *s + round8(s->size);
+	}
+	return expr->n_steps > 0;
+}
+
+bool rme_path_resolve(struct rme_python *py, const struct rme_frame *frame,
+		      const struct rme_expr *expr, rme_addr *ret, struct rme_error *error)
+{
+	struct path p = {.py = py, .frame = frame, .error = error};
+	struct rme_guard guard;
+
+	p.where = (struct rme_buffer){p.text, sizeof p.text, 0, false};
+	rme_error_set(error, "bad-request", "the request holds an EXPR without steps");
+	if (RME_GUARD(py->guards, &guard)) {
+		bool found = resolve(&p, expr);
+		rme_guard_pop(py->guards, &guard);
+		if (found) {
+			*ret = p.value;
+			error->kind[0] = 0;
+		}
+		return found;
+	}
+	struct rme_buffer s = rme_error_begin(error, "no-object", "reading ");
+	rme_buffer_bytes(&s, (const char *)(expr + 1), expr->text_size < 100 ? expr->text_size : 100);
+	rme_buffer_text(&s, " failed at ");
+	rme_buffer_hex(&s, guard.fault_address);
+	rme_buffer_text(&s, " after ");
+	rme_buffer_bytes(&s, p.text, p.where.size);
+	rme_buffer_text(&s, ": an object on the way is damaged, or its memory is missing");
+	rme_error_end(error, &s);
+	error->address = guard.fault_address;
+	return false;
+}
