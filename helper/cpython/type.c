@@ -136,6 +136,8 @@ static void describe(struct rme_python *py, struct rme_type *t)
 	if (t->flags & (FLAG_MANAGED_DICT | (rme_python_has(py, 12) ? FLAG_MANAGED_WEAKREF : 0)) &&
 	    rme_python_has(py, 11))
 		t->presize += 16;
+	if (t->flags & FLAG_MANAGED_DICT && rme_python_has(py, 11) && !rme_python_has(py, 13))
+		t->values_before = rme_python_has(py, 12) ? 24 : 32;
 	t->native = native_base(py, a);
 	t->is_python = t->native != a;
 	t->kind = (uint8_t)native_kind(py, t->native);
@@ -144,6 +146,8 @@ static void describe(struct rme_python *py, struct rme_type *t)
 	rme_addr traverse = t->gc ? rme_ptr(a + (uint64_t)l->type_traverse) : 0;
 	t->traverse = rme_code_callable(py, traverse) ? traverse : 0;
 	t->no_code = traverse && !t->traverse;
+	t->leaf = !traverse && (t->kind == RME_KIND_INT || t->kind == RME_KIND_STR ||
+				t->kind == RME_KIND_BYTES || a == py->sym.float_);
 	find_sizeof(py, t);
 }
 

@@ -87,6 +87,9 @@ struct rme_type {
 	bool is_python;    /* tp_traverse is CPython's subtype_traverse: made by a class
 	                      statement */
 	bool exact;        /* the type of `kind` itself, not a subclass of it */
+	uint8_t values_before; /* a pointer to the attributes stands so far before the
+	                          object (3.11, 3.12); 0: none */
+	bool leaf;         /* instances have no references in either measure */
 	bool no_code;      /* it has a tp_traverse that may not be called */
 	rme_addr native;   /* the type that `kind` was read from */
 	uint64_t n_estimated; /* instances whose own size is an estimate, this walk */

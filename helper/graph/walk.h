@@ -2,7 +2,8 @@
  * Knows no CPython: what a node weighs and where it leads is handed in.
  *
  * Nodes are taken depth first from an explicit stack through a short queue, so that
- * a node's memory is on its way while the ones before it are worked on. Arrays of
+ * a node's memory is on its way while the ones before it are worked on: first its
+ * head, then, from the middle of the queue on, what `prepare` asks for. Arrays of
  * references stand on the stack as cursors, not as their elements: the stack of a
  * list of ten million stays three words deep. */
 #ifndef RME_GRAPH_WALK_H
@@ -20,13 +21,18 @@ enum rme_node {
 
 /* Expands one node. With `deferred` false it may answer RME_NODE_DEFERRED and do
  * nothing else: such nodes come last, so that one pass gives both figures. */
-typedef enum rme_node (*rme_expand_fn)(void *ctx, rme_addr node, bool deferred,
+typedef enum rme_node (*rme_expand_fn)(void *ctx, rme_addr node, uint64_t cookie, bool deferred,
 				       const struct rme_sink *sink, uint64_t *size);
+
+/* Called some nodes before expand, when the head of the node is in the cache: asks for
+ * the memory that expand will need. Returns a cookie that expand is given. */
+typedef uint64_t (*rme_prepare_fn)(void *ctx, rme_addr node);
 
 /* Told of each node that was counted (may be NULL). */
 typedef void (*rme_counted_fn)(void *ctx, rme_addr node, uint64_t size);
 
 #define RME_QUEUE 32u /* power of two */
+#define RME_QUEUE_PREPARED 16u
 
 struct rme_walk {
 	/* set by rme_walk_init */
@@ -35,6 +41,7 @@ struct rme_walk {
 	uint64_t stack_size, deferred_size;
 	struct rme_guards *guards;
 	rme_expand_fn expand;
+	rme_prepare_fn prepare;
 	void *ctx;
 	/* set by the caller, may be NULL */
 	rme_counted_fn counted;
@@ -51,14 +58,15 @@ struct rme_walk {
 	struct rme_sink sink;
 	uint64_t n_stack, n_deferred;
 	rme_addr queue[RME_QUEUE];
-	uint32_t queue_head, queue_n;
+	uint64_t cookies[RME_QUEUE];
+	uint32_t queue_head, queue_n, queue_prepared;
 	rme_addr current;
-	bool in_cursor;
+	bool in_cursor, preparing;
 	uint64_t next_check;
 };
 
 bool rme_walk_init(struct rme_walk *w, struct rme_arena *arena, struct rme_guards *guards,
-		   rme_expand_fn expand, void *ctx);
+		   rme_prepare_fn prepare, rme_expand_fn expand, void *ctx);
 
 /* Adds a root. */
 void rme_walk_root(struct rme_walk *w, rme_addr node);

@@ -17,13 +17,39 @@ static bool is_forced(const struct rme_query_ctx *ctx, rme_addr object)
 	return false;
 }
 
-static enum rme_node expand(void *arg, rme_addr object, bool deferred, const struct rme_sink *sink,
-			    uint64_t *size)
+/* The type of the object, and a word to the cache about what hangs on it. */
+static uint64_t prepare(void *arg, rme_addr object)
 {
 	struct rme_query_ctx *ctx = arg;
 	struct rme_python *py = &ctx->py;
+	const struct rme_layout *l = py->layout;
 	struct rme_type *t = rme_type_get(py, rme_type_of(py, object));
+	rme_addr next = 0;
 
+	if (!t)
+		return 0;
+	if (t->kind == RME_KIND_DICT)
+		next = rme_ptr(object + (uint64_t)l->dict_keys);
+	else if (t->kind == RME_KIND_LIST)
+		next = rme_ptr(object + (uint64_t)l->list_items);
+	else if (t->values_before)
+		next = rme_ptr(object - t->values_before);
+	if (next) {
+		__builtin_prefetch((const void *)next);
+		__builtin_prefetch((const void *)(next + 64));
+	}
+	return (uint64_t)t;
+}
+
+static enum rme_node expand(void *arg, rme_addr object, uint64_t cookie, bool deferred,
+			    const struct rme_sink *sink, uint64_t *size)
+{
+	struct rme_query_ctx *ctx = arg;
+	struct rme_python *py = &ctx->py;
+	struct rme_type *t = (struct rme_type *)cookie;
+
+	if (__builtin_expect(!t, 0))
+		t = rme_type_get(py, rme_type_of(py, object));
 	if (__builtin_expect(!t, 0)) {
 		ctx->doubts.n_corrupt++;
 		ctx->doubts.corrupt = object;
@@ -40,7 +66,8 @@ static enum rme_node expand(void *arg, rme_addr object, bool deferred, const str
 	if (!deferred && (t->is_type || t->kind == RME_KIND_CODE) && !is_forced(ctx, object))
 		return RME_NODE_DEFERRED;
 	*size = rme_size_of(py, t, object);
-	rme_refs_of(py, t, object, ctx->owned, sink);
+	if (!t->leaf)
+		rme_refs_of(py, t, object, ctx->owned, sink);
 	return RME_NODE_COUNTED;
 }
 
@@ -102,7 +129,7 @@ bool rme_heap_init(struct rme_query_ctx *ctx)
 
 	ctx->namespaces = rme_arena_alloc(ctx->arena, MAX_NAMESPACES * sizeof(rme_addr));
 	if (!ctx->namespaces ||
-	    !rme_walk_init(&ctx->walk, ctx->arena, ctx->guards, expand, ctx)) {
+	    !rme_walk_init(&ctx->walk, ctx->arena, ctx->guards, prepare, expand, ctx)) {
 		rme_error_set(&ctx->error, "out-of-memory",
 			      "not enough address space for the walk; is there a limit on the "
 			      "virtual memory of the process?");

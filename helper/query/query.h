@@ -84,6 +84,8 @@ void rme_heap_reset_doubts(struct rme_query_ctx *ctx);
 
 /* report.c: parts of replies that several queries share */
 
+/* The name of a type. */
+void rme_report_type(struct rme_query_ctx *ctx, const char *key, rme_addr type);
 /* "address", "type", "own_size", "size", "objects", "size_without_classes" */
 void rme_report_object(struct rme_query_ctx *ctx, rme_addr object, const struct rme_size *size);
 void rme_report_size(struct rme_query_ctx *ctx, const struct rme_size *size);
@@ -95,6 +97,9 @@ void rme_report_caveats(struct rme_query_ctx *ctx);
 
 /* The selected thread and frame, when the request needs them; false with the error. */
 bool rme_query_select(struct rme_query_ctx *ctx);
+
+/* Does the EXPR begin with a name, which only a frame can tell? */
+bool rme_query_needs_frame(const struct rme_expr *expr);
 
 /* The exprs of the request, resolved into ctx->forced; `n` of them are there. False
  * with the error. Selects a frame only where an EXPR needs one. */

@@ -10,7 +10,7 @@ void rme_report_size(struct rme_query_ctx *ctx, const struct rme_size *size)
 	rme_json_unsigned(&ctx->json, "size_without_classes", size->bytes_first);
 }
 
-static void report_type(struct rme_query_ctx *ctx, const char *key, rme_addr type)
+void rme_report_type(struct rme_query_ctx *ctx, const char *key, rme_addr type)
 {
 	char name[MAX_NAME];
 	struct rme_buffer text = {name, sizeof name, 0, false};
@@ -39,7 +39,7 @@ void rme_report_object(struct rme_query_ctx *ctx, rme_addr object, const struct 
 	}
 	rme_json_address(&ctx->json, "address", object);
 	if (type)
-		report_type(ctx, "type", type);
+		rme_report_type(ctx, "type", type);
 	else
 		rme_json_null(&ctx->json, "type");
 	rme_json_unsigned(&ctx->json, "own_size", own);
@@ -89,7 +89,7 @@ static void caveat(struct rme_query_ctx *ctx, const char *kind, rme_addr type, u
 	rme_json_open(j, NULL);
 	rme_json_string(j, "kind", kind);
 	if (type)
-		report_type(ctx, "type", type);
+		rme_report_type(ctx, "type", type);
 	else
 		rme_json_null(j, "type");
 	rme_json_unsigned(j, "count", n);

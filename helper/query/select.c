@@ -9,7 +9,7 @@ bool rme_query_select(struct rme_query_ctx *ctx)
 	       rme_frame_selected(&ctx->py, &ctx->thread, &ctx->frame, &ctx->error);
 }
 
-static bool needs_frame(const struct rme_expr *expr)
+bool rme_query_needs_frame(const struct rme_expr *expr)
 {
 	const struct rme_step *step =
 		(const void *)((const char *)(expr + 1) + ((expr->text_size + 7u) & ~7u));
@@ -29,7 +29,7 @@ bool rme_query_exprs(struct rme_query_ctx *ctx, rme_addr *ret, const struct rme_
 	}
 	for (*n = 0; *n < r->exprs.count; (*n)++) {
 		const struct rme_expr *expr = (const void *)at;
-		if (needs_frame(expr) && !rme_query_select(ctx))
+		if (rme_query_needs_frame(expr) && !rme_query_select(ctx))
 			return false;
 		exprs[*n] = expr;
 		if (!rme_path_resolve(&ctx->py, ctx->frame.address ? &ctx->frame : NULL, expr,
