@@ -3,6 +3,8 @@
 #include "cpython/lookup.h"
 #include "cpython/suggest.h"
 
+enum { MAX_FIELDS = 64 }; /* of a namedtuple, in a sentence */
+
 /* One EXPR on its way. `where` is what was resolved so far, for the sentences. */
 struct path {
 	struct rme_python *py;
@@ -13,11 +15,25 @@ struct path {
 	char text[120];
 };
 
+/* What the user typed, shortened between two characters. */
+static void typed(struct rme_buffer *out, const char *text, size_t n, char quote)
+{
+	enum { MAX_TYPED = 60 };
+	size_t shown = n;
+
+	if (n > MAX_TYPED)
+		for (shown = MAX_TYPED; shown && (text[shown] & 0xc0) == 0x80;)
+			shown--;
+	rme_buffer_char(out, quote);
+	rme_buffer_bytes(out, text, shown);
+	if (shown < n)
+		rme_buffer_text(out, "…");
+	rme_buffer_char(out, quote);
+}
+
 static void quoted(struct rme_buffer *out, const void *text, size_t n)
 {
-	rme_buffer_char(out, '\'');
-	rme_buffer_bytes(out, text, n < 60 ? n : 60);
-	rme_buffer_text(out, n < 60 ? "'" : "…'");
+	typed(out, text, n, '\'');
 }
 
 /* "self.cache (app.Cache at 0x7f…)" */
@@ -49,6 +65,22 @@ static int offer_attribute(void *s, rme_addr name, const char *slot, rme_addr va
 {
 	(void)value;
 	rme_suggest_offer(s, name, slot);
+	return 0;
+}
+
+static int offer_member(void *s, const struct rme_member *member)
+{
+	/* The slots are among the attributes. */
+	if (!member->slot &&
+	    (member->kind == RME_MEMBER_OBJECT || member->kind == RME_MEMBER_OBJECT_EX))
+		rme_suggest_offer(s, 0, member->name);
+	return 0;
+}
+
+static int offer_computed(void *s, const char *name, rme_addr value)
+{
+	(void)value;
+	rme_suggest_offer(s, 0, name);
 	return 0;
 }
 
@@ -144,7 +176,15 @@ static void append_attributes(struct path *p, const void *name, size_t n, struct
 	struct rme_suggest near = suggest(p, name, n);
 
 	rme_attributes_each(p->py, p->value, offer_attribute, &near);
-	rme_suggest_append(&near, "attributes", false, s);
+	for (uint64_t i = 0; i < MAX_FIELDS; i++) {
+		rme_addr field = rme_namedtuple_field(p->py, rme_type_of(p->py, p->value), i);
+		if (!field)
+			break;
+		rme_suggest_offer(&near, field, NULL);
+	}
+	rme_members_each(p->py, rme_type_of(p->py, p->value), offer_member, &near);
+	rme_computed_each(p->py, p->value, offer_computed, &near);
+	rme_suggest_append(&near, "attributes that can be read", false, s);
 }
 
 static bool step_attribute(struct path *p, const void *name, size_t n)
@@ -192,9 +232,9 @@ static void key_text(const struct key *k, struct rme_buffer *out)
 	} else if (k->kind == RME_STEP_KEY_NONE) {
 		rme_buffer_text(out, "None");
 	} else {
-		rme_buffer_text(out, k->kind == RME_STEP_KEY_BYTES ? "b\"" : "\"");
-		rme_buffer_bytes(out, k->data, k->n < 60 ? k->n : 60);
-		rme_buffer_text(out, k->n < 60 ? "\"" : "…\"");
+		if (k->kind == RME_STEP_KEY_BYTES)
+			rme_buffer_char(out, 'b');
+		typed(out, k->data, k->n, '"');
 	}
 }
 
@@ -310,11 +350,12 @@ static void no_object(struct path *p, uint32_t kind, rme_addr address)
 {
 	struct rme_buffer s = rme_error_begin(p->error, "no-object", "");
 
-	rme_buffer_bytes(&s, p->where.data, p->where.size);
 	if (kind == RME_STEP_ADDRESS) {
-		rme_buffer_text(&s, " is not the address of a Python object, or of one that was freed "
-				    "or damaged");
+		rme_buffer_text(&s, "there is no Python object at ");
+		rme_buffer_hex(&s, address);
+		rme_buffer_text(&s, ": the address is wrong, or the object was freed or damaged");
 	} else {
+		rme_buffer_bytes(&s, p->where.data, p->where.size);
 		rme_buffer_text(&s, " refers to ");
 		rme_buffer_hex(&s, address);
 		rme_buffer_text(&s, ", where there is no Python object: it was freed or damaged");

@@ -150,6 +150,11 @@ void rme_report_caveats(struct rme_query_ctx *ctx)
 	if (ctx->over_budget)
 		caveat(ctx, "not-all-ranked", 0, 0, 0, "there are too many references to measure each",
 		       ": the sizes shown are exact, but a larger object may stand among the rest");
+	if (ctx->n_unmeasured)
+		caveat(ctx, "unmeasured-frames", 0, ctx->n_unmeasured, 0,
+		       " frame(s) were not measured one by one",
+		       ": together the frames before them reach too much; py-memory --frame N "
+		       "measures one");
 	if (ctx->walk.exhausted)
 		caveat(ctx, "out-of-memory", 0, 0, 0, "the walk ran out of address space",
 		       ": the figures are too low");
