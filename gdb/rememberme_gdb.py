@@ -46,7 +46,7 @@ class Gdb(adapter.Adapter):
             sysroot = None
         return adapter.Target(
             kind, files=[path for path in files if os.path.isfile(path)], sysroot=sysroot,
-            search_path=(gdb.parameter("solib-search-path") or "").split(":"), **known)
+            search_path=filter(None, (gdb.parameter("solib-search-path") or "").split(":")), **known)
 
     def mappings(self):
         """gdb reads them from the remote machine's /proc."""
@@ -319,10 +319,9 @@ class _Parameter(gdb.Parameter):
 
     def __init__(self, setting):
         self._setting = setting
-        first, _, rest = setting.help.partition(". ")
-        self.set_doc = "Set: %s." % first.rstrip(".")
-        self.show_doc = "Show: %s." % first.rstrip(".")
-        self.__doc__ = rest or setting.help
+        self.set_doc = "Set %s." % setting.title
+        self.show_doc = "Show %s." % setting.title
+        self.__doc__ = setting.help.strip()
         name = "rememberme " + setting.name
         if isinstance(setting.choices, tuple):
             gdb.Parameter.__init__(self, name, gdb.COMMAND_DATA, gdb.PARAM_ENUM, setting.choices)

@@ -77,6 +77,7 @@ class StoppedThread(object):
         self._lwp = lwp
         self._read = read
         self._write = write
+        self._ended = False
 
     def call(self, address, *arguments):
         """rax of the function at `address`, called with up to six integers. Raises
@@ -98,8 +99,9 @@ class StoppedThread(object):
                 _set_mask(self._lwp, struct.pack("<Q", _MASK))
                 return self._run()
             finally:
-                self._write(stack, below)
-                self._restore(saved)
+                if not self._ended:
+                    self._write(stack, below)
+                    self._restore(saved)
 
     def _run(self):
         while True:
@@ -123,6 +125,7 @@ class StoppedThread(object):
                               | os.WNOWAIT | _WALL)
             if found is not None:
                 if found.si_code in (os.CLD_EXITED, os.CLD_KILLED, os.CLD_DUMPED):
+                    self._ended = True
                     raise CallFailed("the process has ended.")
                 _, status = os.waitpid(self._lwp, _WALL)
                 return os.WSTOPSIG(status)

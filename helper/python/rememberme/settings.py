@@ -6,28 +6,29 @@ import os
 
 from .errors import Failure
 
-Setting = collections.namedtuple("Setting", "name default choices help")
+# `title` completes "Set …" and "Show …"; `choices` is a tuple of words, int for a
+# number of rows (0: no limit), or str for a folder
+Setting = collections.namedtuple("Setting", "name default choices title help")
 
 _SWITCH = ("on", "off")
 
-# `choices` is a tuple of words, int for a number of rows (0: no limit), or str
 SETTINGS = (
-    Setting("inject", "on", _SWITCH,
-            "Whether the helper may be called in a live process. When off, nothing is executed in "
-            "it: its memory is read and analysed outside, as a core's is."),
-    Setting("classes", "on", _SWITCH,
-            "Whether the classes and code that an object refers to count in its size. The size "
-            "without them is always reported too."),
-    Setting("references", "owned", ("owned", "traverse"),
-            "Which references are followed: `owned`, those of the garbage collector and what an "
-            "object owns besides (keys of dicts, constants of code, …), or `traverse`, those of "
-            "gc.get_referents alone."),
-    Setting("limit", 10, int,
-            "How many rows a table has and how many children a node of a tree; 0: no limit."),
-    Setting("depth", 4, int, "How many levels a tree has; 0: no limit."),
-    Setting("binaries", "", str,
-            "A folder that holds the files which a core names (the interpreter, its libraries), in "
-            "a tree or flat; empty: they are looked for where the debugger finds them."),
+    Setting("inject", "on", _SWITCH, "whether anything is executed in a live process", """
+When on, the helper is called in it and a snapshot of the process answers. When off, the memory of
+the process is read and analysed outside, as a core's is."""),
+    Setting("classes", "on", _SWITCH, "whether classes and code count in the size of an object", """
+An instance refers to its class, and a class to its methods and bases. The size without classes and
+code is always reported too; with `off` it is the main figure."""),
+    Setting("references", "owned", ("owned", "traverse"), "which references are followed", """
+`traverse`: those that gc.get_referents returns. `owned`: these, and what an object owns besides, such
+as the keys of dicts and the constants of code."""),
+    Setting("limit", 10, int, "how many rows a table has, and how many children a node of a tree", """
+0: no limit."""),
+    Setting("depth", 3, int, "how many levels a tree has below its root", """
+0: no limit."""),
+    Setting("binaries", "", str, "the folder that holds the files which a core names", """
+The interpreter and its libraries, in a tree as on the machine of the core, or flat. Empty: they are
+looked for where the debugger finds them."""),
 )
 
 BY_NAME = collections.OrderedDict((setting.name, setting) for setting in SETTINGS)

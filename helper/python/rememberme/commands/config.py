@@ -20,7 +20,8 @@ class Config(Command):
         lines = [self.summary, "", "Usage: py-config [NAME [VALUE]]", "",
                  "Without NAME: all settings. In gdb they are also `set/show rememberme NAME`.", ""]
         for setting in SETTINGS:
-            lines += ["%s %s" % (setting.name, values_of(setting)), "    " + setting.help]
+            lines.append("%s %s: %s" % (setting.name, values_of(setting), setting.title))
+            lines += ["    " + line for line in setting.help.strip().split("\n")]
         lines += ["", "Options:"]
         lines += ["  %-6s  %s" % (option.usage, option.help) for option in _OPTIONS]
         lines += ["", "Example:", "  py-config limit 20", "  limit is 20."]

@@ -1,0 +1,162 @@
+"""Calls functions on a stopped thread through the lldb-server of this machine that
+traces it (Linux, x86-64). Knows no debugger but the packets of its protocol, and
+nothing of what it calls. The counterpart of ptrace.py, where the tracer is another
+process.
+
+Why not the debugger's own expressions: the first one makes lldb map up to four pages
+in the debuggee, one of them writable and executable, which it never takes out again;
+and while a signal is pending, lldb 14 and 16 fail to map them and from then on fail at
+every expression. Here the debugger does not notice: registers are saved, set and
+restored as for an expression of its own (QSaveRegisterState), and nothing is mapped.
+"""
+
+import ctypes
+import re
+import signal
+import struct
+import threading
+
+from .errors import CallFailed
+
+_ARGUMENTS = ("rdi", "rsi", "rdx", "rcx", "r8", "r9")
+_NEEDED = set(_ARGUMENTS) | {"rax", "rsp", "rip", "rflags"}
+_LAST_REGISTER = 64  # the general ones come first
+_FLAGS_CLEARED = 0x100 | 0x400 | 0x10000  # trap, direction, resume
+_RED_ZONE = 128
+_WORD = struct.Struct("<Q")
+
+# Where a call returns to: nothing is mapped there, so the thread stops with SIGSEGV
+_RETURN_TO = 0
+
+_FAULTS = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP,
+           signal.SIGSYS)
+_SYS_TGKILL = 234
+_TIME_LIMIT = 10.0  # seconds for one call; lldb itself waits 20 for an answer
+
+
+class StoppedThread(object):
+    """A thread of process `pid` that lldb-server has stopped. `send(packet)` returns the
+    answer to a packet; `read(address, size)` and `write(address, bytes)` reach memory."""
+
+    def __init__(self, pid, lwp, send, read, write):
+        self._pid = pid
+        self._lwp = lwp
+        self._send = send
+        self._read = read
+        self._write = write
+        self._numbers = self._register_numbers()
+
+    def _register_numbers(self):
+        numbers = {}
+        for number in range(_LAST_REGISTER):
+            found = re.match(r"name:(\w+);", self._send("qRegisterInfo%x" % number))
+            if not found:
+                break
+            numbers[found.group(1)] = number
+            if _NEEDED.issubset(numbers):
+                return numbers
+        raise CallFailed("lldb-server does not tell the registers.")
+
+    def call(self, address, *arguments):
+        """rax of the function at `address`, called with up to six integers. Raises
+        CallFailed when it did not return. The thread is as it was in both cases."""
+        blocked, caught = self._signals()
+        if blocked >> signal.SIGSEGV - 1 & 1:
+            # The kernel would reset the handler of a fault that is blocked
+            raise CallFailed("the thread blocks SIGSEGV at this place; step on a little, or use "
+                             "`py-config inject off`.")
+        saved = self._threaded("QSaveRegisterState", "[0-9]+")
+        later = []
+        try:
+            stack = ((self._get("rsp") - _RED_ZONE) & ~15) - 8
+            below = self._read(stack, 8)
+            try:
+                self._write(stack, _WORD.pack(_RETURN_TO))
+                for name, value in zip(_ARGUMENTS, arguments):
+                    self._set(name, value)
+                self._set("rflags", self._get("rflags") & ~_FLAGS_CLEARED)
+                self._set("rsp", stack)
+                self._set("rip", address)
+                # No error number of a system call, so none is begun again
+                self._set("rax", 0)
+                return self._run(caught, later)
+            finally:
+                self._write(stack, below)
+        finally:
+            self._threaded("QRestoreRegisterState:" + saved, "OK")
+            self._park(later)
+            for number in later:
+                self._signal(number)
+
+    def _run(self, caught, later):
+        """Lets the thread run until the call returns. A signal that the program handles
+        is handled on the way; any other waits in `later`."""
+        watch = threading.Timer(_TIME_LIMIT, self._signal, (signal.SIGSTOP,))
+        watch.daemon = True
+        watch.start()
+        try:
+            action = "c"
+            while True:
+                number = self._continue(action)
+                place = self._get("rip")
+                if number == signal.SIGSEGV and place == _RETURN_TO:
+                    return self._get("rax")
+                if number in _FAULTS or watch.finished.is_set():
+                    raise CallFailed("it was stopped by %s at 0x%x." % (_name(number), place))
+                if caught >> number - 1 & 1:
+                    action = "C%02x" % number
+                else:
+                    later.append(number)
+                    action = "c"
+        finally:
+            watch.cancel()
+
+    def _park(self, later):
+        """Stops the thread by SIGSTOP once more. No instruction runs, since the kernel
+        looks for signals first. The signal of a stop is delivered if the debugger dies:
+        the SIGSEGV that a call ends with would kill the program."""
+        self._signal(signal.SIGSTOP)
+        while True:
+            number = self._continue("c")
+            if number == signal.SIGSTOP:
+                return
+            later.append(number)
+
+    def _continue(self, action):
+        """The signal that the thread stops with next; no other thread runs."""
+        answer = self._send("vCont;%s:%x" % (action, self._lwp))
+        stop = re.match("[TS]([0-9a-f]{2})", answer)
+        if not stop:
+            raise CallFailed("the process has ended." if answer[:1] in ("W", "X") else
+                             "lldb-server answered `%s` to a continuation." % answer)
+        return int(stop.group(1), 16)
+
+    def _threaded(self, packet, expected):
+        answer = self._send("%s;thread:%x;" % (packet, self._lwp))
+        if not re.match(expected + "$", answer):
+            raise CallFailed("lldb-server answered `%s` to %s." % (answer, packet))
+        return answer
+
+    def _get(self, name):
+        return _WORD.unpack(bytes.fromhex(
+            self._threaded("p%x" % self._numbers[name], "[0-9a-f]{16}")))[0]
+
+    def _set(self, name, value):
+        packed = _WORD.pack(value & (1 << 64) - 1).hex()
+        self._threaded("P%x=%s" % (self._numbers[name], packed), "OK")
+
+    def _signals(self):
+        """The signals that the thread blocks and that the process catches, as masks."""
+        with open("/proc/%d/task/%d/status" % (self._pid, self._lwp), errors="replace") as status:
+            fields = dict(line.split(":", 1) for line in status if ":" in line)
+        return int(fields["SigBlk"], 16), int(fields["SigCgt"], 16)
+
+    def _signal(self, number):
+        ctypes.CDLL(None).syscall(_SYS_TGKILL, self._pid, self._lwp, int(number))
+
+
+def _name(number):
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "signal %d" % number

@@ -1,0 +1,209 @@
+"""Replies rendered: literals in, text out."""
+
+import pytest
+
+from rememberme import render, text, tree
+from rememberme.table import ADDRESS, BYTES, COUNT, TEXT, Column, Look, table
+
+LIST_B = {"expr": "b", "address": "0x7f01", "type": "list", "own_size": 80, "size": 252,
+          "objects": 5, "size_without_classes": 252}
+LIST_A = {"expr": "a", "address": "0x7f02", "type": "list", "own_size": 88, "size": 172,
+          "objects": 4, "size_without_classes": 172}
+TOTAL = {"size": 252, "objects": 5, "size_without_classes": 252, "caveats": []}
+FRAME = {"thread": 1, "frame": 0, "function": "main", "file": "app.py", "line": 2}
+
+
+def lines(found):
+    return "\n".join(found)
+
+
+@pytest.mark.parametrize("n_bytes, shown", [
+    (0, "0.0B"), (28, "28.0B"), (1023, "1023.0B"), (1024, "1.0KiB"), (1258291, "1.2MiB"),
+    (1048550, "1.0MiB"), (5 << 40, "5.0TiB"), ((1 << 64) - 1, "16.0EiB"),
+])
+def test_human(n_bytes, shown):
+    assert text.human(n_bytes) == shown
+
+
+@pytest.mark.parametrize("name, width, shown", [
+    ("abcdef", 6, "abcdef"), ("abcdefg", 6, "abc…fg"), ("abcdefg", 1, "…"), ("漢字漢字", 5, "漢…字"),
+    ("abc", 0, ""),
+])
+def test_shorten(name, width, shown):
+    assert text.shorten(name, width) == shown
+    assert text.columns(shown) <= max(width, 0)
+
+
+def test_printable():
+    assert text.printable("größe") == "größe"
+    assert text.printable("a\x1b[31m\nb\ud800") == r"a\x1b[31m\nb\ud800"
+
+
+def test_table_aligns_by_kind():
+    assert lines(table(
+        [Column("Size", BYTES), Column("N", COUNT), Column("At", ADDRESS), Column("Name", TEXT)],
+        [[252, 5, 0x7f01, "b"], [1 << 20, 9990, "0x8", "x\ty"], [None, None, None, "z"]],
+        Look())) == """\
+    Size      N      At  Name
+  252.0B      5  0x7f01  b
+  1.0MiB  9,990     0x8  x\\ty
+                         z"""
+
+
+def test_table_fits_the_width():
+    heads = [Column("Size", BYTES), Column("Type", TEXT), Column("Name", TEXT)]
+    rows = [[28, "int", "a_very_long_name_of_a_variable_that_goes_on"], [28, "str", "short"]]
+    found = table(heads, rows, Look(width=40))
+    assert max(map(text.columns, found)) == 40
+    assert found[1] == "  28.0B  int   a_very_long_…that_goes_on"
+    # never so narrow that nothing is left of a name
+    assert "…" in table(heads, rows, Look(width=5))[1]
+
+
+def test_memory_of_one():
+    assert lines(render.memory(dict(TOTAL, items=[LIST_B]), Look())) == """\
+    Size  Objects  Type  Name
+  252.0B        5  list  b
+Without classes and code: 252.0B."""
+
+
+def test_memory_of_several_in_bytes():
+    assert lines(render.memory(dict(TOTAL, items=[LIST_A, LIST_B]), Look(exact=True))) == """\
+  Size  Objects  Type  Name
+  172B        4  list  a
+  252B        5  list  b
+  252B        5        together, shared objects once
+Without classes and code: 252B."""
+
+
+def test_memory_of_the_frame():
+    item = dict(FRAME, expr=None, size=252, objects=5, size_without_classes=252)
+    assert lines(render.memory(dict(TOTAL, items=[item]), Look())) == """\
+  Frame    Size  Objects  Function  Where
+      0  252.0B        5  main      app.py:2
+Without classes and code: 252.0B."""
+
+
+def test_classes_off_says_nothing_of_classes():
+    assert "Without" not in lines(render.memory(dict(TOTAL, items=[LIST_B], classes="off"), Look()))
+
+
+def test_caveats_close_a_report():
+    reply = dict(TOTAL, items=[LIST_B], caveats=[
+        {"kind": "faulted", "type": "list", "count": 2, "address": None,
+         "message": "2 objects of list could not be read."}])
+    assert render.memory(reply, Look())[-1] == "Note: 2 objects of list could not be read."
+
+
+def test_top_of_a_frame():
+    items = [dict(LIST_B, **FRAME), dict(LIST_A, **FRAME)]
+    reply = dict(TOTAL, items=items, more={"items": 1200})
+    assert lines(render.top(reply, Look())) == """\
+thread 1, frame 0, main at app.py:2
+    Size  Objects  Type  Name
+  252.0B        5  list  b
+  172.0B        4  list  a
+  … and 1,200 more (--limit 0 shows all)
+Together 252.0B in 5 objects, shared objects once.
+Without classes and code: 252.0B."""
+
+
+def test_top_of_all_threads_names_the_frames():
+    items = [dict(LIST_B, **FRAME), dict(LIST_A, **dict(FRAME, thread=2, line=None))]
+    assert lines(render.top(dict(TOTAL, items=items), Look())[:3]) == """\
+    Size  Objects  Type  Name  Frame
+  252.0B        5  list  b     thread 1, frame 0, main at app.py:2
+  172.0B        4  list  a     thread 2, frame 0, main at app.py"""
+
+
+def test_top_of_an_object_without_a_path_shows_the_address():
+    reply = dict(TOTAL, items=[LIST_B, dict(LIST_A, expr=None)])
+    assert render.top(reply, Look())[2].endswith("list  0x7f02")
+
+
+def test_top_of_nothing():
+    assert render.top(dict(TOTAL, items=[]), Look()) == ["No local variables."]
+
+
+def test_frames_mark_the_selected_one():
+    items = [dict(FRAME, size=252, objects=5, selected=False, lwp=7),
+             dict(FRAME, frame=1, function="<module>", line=9, size=1 << 20, objects=9990,
+                  selected=True, lwp=7)]
+    assert lines(render.frames(dict(TOTAL, items=items), Look())[:3]) == """\
+     Frame    Size  Objects  Function  Where
+         0  252.0B        5  main      app.py:2
+  *      1  1.0MiB    9,990  <module>  app.py:9"""
+
+
+def test_frames_of_several_threads():
+    items = [dict(FRAME, size=1, objects=1), dict(FRAME, thread=2, size=1, objects=1)]
+    found = render.frames(dict(TOTAL, items=items), Look())
+    assert found[0] == "  Thread  Frame  Size  Objects  Function  Where"
+    assert found[2] == "       2      0  1.0B        1  main      app.py:2"
+
+
+def node(kind, size, *children, **more):
+    return dict({"label": None, "address": "0x1", "type": kind, "size": size,
+                 "children": list(children), "more": {"children": 0, "size": 0}}, **more)
+
+
+def drawn(root, look=None, **options):
+    reply = {"tree": root, "caveats": []}
+    return lines(render.drawing(reply, look or Look(), **options))
+
+
+def test_drawing_is_the_packages():
+    inner = node("list", 172, *[node("int", 28)] * 3)
+    assert drawn(node("list", 252, inner, inner, inner)) == """\
+                           ┌int (28.0B)
+             ┌list (172.0B)┼int (28.0B)
+             │             └int (28.0B)
+             │             ┌int (28.0B)
+list (252.0B)┼list (172.0B)┼int (28.0B)
+             │             └int (28.0B)
+             │             ┌int (28.0B)
+             └list (172.0B)┼int (28.0B)
+                           └int (28.0B)"""
+
+
+def test_drawing_of_even_and_single_children():
+    root = node("dict", 300, node("str", 60), node("list", 84, node("int", 28)))
+    assert drawn(root) == """\
+             ┌str (60.0B)
+dict (300.0B)┤
+             └list (84.0B)─int (28.0B)"""
+
+
+def test_drawing_is_bounded():
+    root = node("list", 9 << 20, node("list", 9 << 20, cycle=True), label="b",
+                more={"children": 9990, "size": 1258291})
+    assert drawn(root) == """\
+             ┌↺ list
+list (9.0MiB)┤
+             └… and 9,990 more (1.2MiB)"""
+
+
+def test_drawing_with_labels():
+    root = node("dict", 300, node("str", 60, label='["users"]'), label="cache")
+    assert drawn(root, labels=True) == 'cache: dict (300.0B)─["users"]: str (60.0B)'
+
+
+def test_drawing_of_a_frame():
+    root = node("frame", 300, node("str", 60), address=None, function="main", file="a.py", line=1)
+    assert drawn(root) == "frame main (300.0B)─str (60.0B)"
+
+
+def test_a_drawing_that_is_too_wide_says_so():
+    wide = drawn(node("x" * 40, 1, node("y" * 40, 1)), Look(width=60))
+    assert wide.endswith("The drawing is 95 columns wide; a smaller --depth makes it narrower.")
+
+
+def test_a_deep_tree_needs_no_recursion():
+    found = tree.draw(0, lambda n: "x", lambda n: [n + 1] if n < 5000 else [])
+    assert found == ["─".join(["x"] * 5001)]
+
+
+def test_styled_only_when_asked():
+    reply = dict(TOTAL, items=[LIST_B])
+    assert "\x1b" not in lines(render.memory(reply, Look()))
+    assert render.memory(reply, Look(styled=True))[0].startswith("\x1b[1m")
