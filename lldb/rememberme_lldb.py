@@ -9,6 +9,7 @@ parsed commands of 19 lose the quotes of cache["users"]).
 
 import contextlib
 import os
+import re
 import stat
 import struct
 import sys
@@ -18,7 +19,7 @@ for _folder in (_HERE, os.path.join(os.path.dirname(_HERE), "helper", "python"))
     if os.path.isdir(os.path.join(_folder, "rememberme")) and _folder not in sys.path:
         sys.path.insert(0, _folder)
 
-from rememberme import adapter, commands  # noqa: E402
+from rememberme import adapter, commands, packets  # noqa: E402
 from rememberme.errors import CallFailed, Failure, Unreadable  # noqa: E402
 
 _NO_MODULE = ("this lldb finds no Python module of its own version (Debian's lldb 14 looks in a "
@@ -49,6 +50,7 @@ class Lldb(adapter.Adapter):
         self._process = context.GetProcess()
         self._thread = context.GetThread()
         self._level = context.GetFrame().GetFrameID() if context.GetFrame().IsValid() else 0
+        self._native = None  # packets.StoppedThread, inside calls()
 
     # What is being debugged
 
@@ -60,7 +62,7 @@ class Lldb(adapter.Adapter):
             return adapter.Target(adapter.NONE)
         pid = self._process.GetProcessID()
         if self._process.GetPluginName() == "gdb-remote":  # local processes as well
-            return self._described(adapter.LIVE, pid=pid, local=_is_traced_by_us(pid))
+            return self._described(adapter.LIVE, pid=pid, local=_is_traced_by_us(self._thread))
         return self._described(adapter.CORE, pid=pid, core_path=_core_path(self._process))
 
     def _described(self, kind, **known):
@@ -128,6 +130,11 @@ class Lldb(adapter.Adapter):
             self._debugger.SetInternalVariable(_NO_CACHE, "true", self._debugger.GetInstanceName())
             stack.callback(self._debugger.SetInternalVariable, _NO_CACHE,
                            cache[0] if cache else "false", self._debugger.GetInstanceName())
+            if _is_traced_by_us(self._thread):
+                self._native = packets.StoppedThread(
+                    self._process.GetProcessID(), self._thread.GetThreadID(), self._send,
+                    self.read, self.write)
+                stack.callback(setattr, self, "_native", None)
             yield
 
     def _breakpoints(self):
@@ -137,7 +144,16 @@ class Lldb(adapter.Adapter):
         for index in range(target.GetNumWatchpoints()):
             yield target.GetWatchpointAtIndex(index)
 
+    def _send(self, packet):
+        answer = lldb.SBCommandReturnObject()
+        self._debugger.GetCommandInterpreter().HandleCommand(
+            "process plugin packet send '%s'" % packet, answer, False)
+        found = re.search(r"^response: (.*)", answer.GetOutput() or "", re.MULTILINE)
+        return found.group(1) if found else ""
+
     def call(self, address, *arguments):
+        if self._native is not None:
+            return self._native.call(address, *arguments)
         text = "((unsigned long(*)(%s))%dUL)(%s)" % (
             ",".join(["unsigned long"] * len(arguments)), address,
             ",".join("%dUL" % (value & _MASK) for value in arguments))
@@ -248,17 +264,16 @@ def _is_eval_loop(frame):
     return name.partition(".")[0] == _EVAL_LOOP and not frame.IsInlined()
 
 
-def _is_traced_by_us(pid):
-    """Whether process `pid` of this machine is the one that lldb debugs: its tracer is
-    the lldb-server that this lldb started. A remote process may have the pid of
-    another process here."""
-    tracer = _status(pid, "TracerPid")
+def _is_traced_by_us(thread):
+    """Whether lldb's thread is one of this machine: its tracer is then the lldb-server
+    that this lldb started. A remote thread may have the number of another one here."""
+    tracer = _status(thread.GetThreadID(), "TracerPid")
     return bool(tracer) and _status(tracer, "PPid") == os.getpid()
 
 
-def _status(pid, field):
+def _status(lwp, field):
     try:
-        with open("/proc/%d/status" % pid, errors="replace") as status:
+        with open("/proc/%d/status" % lwp, errors="replace") as status:
             for line in status:
                 if line.startswith(field + ":"):
                     return int(line.split()[1])

@@ -11,6 +11,7 @@ restored as for an expression of its own (QSaveRegisterState), and nothing is ma
 """
 
 import ctypes
+import os
 import re
 import signal
 import struct
@@ -30,6 +31,7 @@ _RETURN_TO = 0
 
 _FAULTS = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP,
            signal.SIGSYS)
+_FIRST_REAL_TIME = 32
 _SYS_TGKILL = 234
 _TIME_LIMIT = 10.0  # seconds for one call; lldb itself waits 20 for an answer
 
@@ -60,13 +62,13 @@ class StoppedThread(object):
     def call(self, address, *arguments):
         """rax of the function at `address`, called with up to six integers. Raises
         CallFailed when it did not return. The thread is as it was in both cases."""
-        blocked, caught = self._signals()
+        blocked, own = self._signals()
         if blocked >> signal.SIGSEGV - 1 & 1:
             # The kernel would reset the handler of a fault that is blocked
             raise CallFailed("the thread blocks SIGSEGV at this place; step on a little, or use "
                              "`py-config inject off`.")
         saved = self._threaded("QSaveRegisterState", "[0-9]+")
-        later = []
+        later = set()
         try:
             stack = ((self._get("rsp") - _RED_ZONE) & ~15) - 8
             below = self._read(stack, 8)
@@ -79,18 +81,21 @@ class StoppedThread(object):
                 self._set("rip", address)
                 # No error number of a system call, so none is begun again
                 self._set("rax", 0)
-                return self._run(caught, later)
+                return self._run(later)
             finally:
                 self._write(stack, below)
         finally:
             self._threaded("QRestoreRegisterState:" + saved, "OK")
-            self._park(later)
-            for number in later:
-                self._signal(number)
+            for number in sorted(later):
+                if own >> number - 1 & 1:
+                    self._signal(number)
+                else:
+                    os.kill(self._pid, number)
 
-    def _run(self, caught, later):
-        """Lets the thread run until the call returns. A signal that the program handles
-        is handled on the way; any other waits in `later`."""
+    def _run(self, later):
+        """Lets the thread run until the call returns. A signal that reaches it on the way
+        is put into `later`, to be pending again afterwards. Only a real-time signal is
+        handled at once: glibc's own tell each other who has sent them."""
         watch = threading.Timer(_TIME_LIMIT, self._signal, (signal.SIGSTOP,))
         watch.daemon = True
         watch.start()
@@ -101,26 +106,17 @@ class StoppedThread(object):
                 place = self._get("rip")
                 if number == signal.SIGSEGV and place == _RETURN_TO:
                     return self._get("rax")
-                if number in _FAULTS or watch.finished.is_set():
+                if number == signal.SIGSTOP and watch.finished.is_set():
+                    raise CallFailed("it did not return in %d seconds." % _TIME_LIMIT)
+                if number in _FAULTS:
                     raise CallFailed("it was stopped by %s at 0x%x." % (_name(number), place))
-                if caught >> number - 1 & 1:
+                if number >= _FIRST_REAL_TIME:
                     action = "C%02x" % number
                 else:
-                    later.append(number)
+                    later.add(number)
                     action = "c"
         finally:
             watch.cancel()
-
-    def _park(self, later):
-        """Stops the thread by SIGSTOP once more. No instruction runs, since the kernel
-        looks for signals first. The signal of a stop is delivered if the debugger dies:
-        the SIGSEGV that a call ends with would kill the program."""
-        self._signal(signal.SIGSTOP)
-        while True:
-            number = self._continue("c")
-            if number == signal.SIGSTOP:
-                return
-            later.append(number)
 
     def _continue(self, action):
         """The signal that the thread stops with next; no other thread runs."""
@@ -146,10 +142,10 @@ class StoppedThread(object):
         self._threaded("P%x=%s" % (self._numbers[name], packed), "OK")
 
     def _signals(self):
-        """The signals that the thread blocks and that the process catches, as masks."""
+        """The signals that the thread blocks, and those that are pending for it alone."""
         with open("/proc/%d/task/%d/status" % (self._pid, self._lwp), errors="replace") as status:
             fields = dict(line.split(":", 1) for line in status if ":" in line)
-        return int(fields["SigBlk"], 16), int(fields["SigCgt"], 16)
+        return int(fields["SigBlk"], 16), int(fields["SigPnd"], 16)
 
     def _signal(self, number):
         ctypes.CDLL(None).syscall(_SYS_TGKILL, self._pid, self._lwp, int(number))
