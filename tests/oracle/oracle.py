@@ -86,7 +86,8 @@ class Oracle:
             kind = self.kinds[id(type(obj))]
             mine = gc.get_referents(obj)
             if kind == FUNCTION:
-                skip = (obj.__globals__, getattr(obj, "__builtins__", None))
+                # Functions hold their builtins from 3.10 on.
+                skip = (obj.__globals__, getattr(obj, "__builtins__", obj.__globals__))
                 mine = [r for r in mine if r is not skip[0] and r is not skip[1]]
             elif kind == FRAME:
                 skip = (obj.f_globals, obj.f_builtins)
