@@ -17,7 +17,7 @@ from rememberme import adapter, commands, elf, ptrace, settings  # noqa: E402
 from rememberme.errors import CallFailed, Failure, Unreadable  # noqa: E402
 
 _MASK = (1 << 64) - 1
-_EVAL_LOOP = re.compile(r"_PyEval_EvalFrameDefault($|\.)")
+_EVAL_LOOP = "_PyEval_EvalFrameDefault"
 
 
 class Gdb(adapter.Adapter):
@@ -144,10 +144,15 @@ class Gdb(adapter.Adapter):
         selected = _selected_frame()
         if selected is None or selected.level() == 0:
             return 0
+        if self.symbol(_EVAL_LOOP) is None:
+            raise Failure("no-symbols", "gdb has no symbols of this Python, so it cannot tell the "
+                          "Python frame of the selected C frame: name one with --frame "
+                          "(`py-frames` in frame 0 lists them), or select frame 0.")
         depth = 0
         frame = gdb.newest_frame()
         while frame is not None and frame != selected:
-            if _EVAL_LOOP.match(frame.name() or ""):
+            # also in the parts that the compiler moved away (.cold)
+            if (frame.name() or "").partition(".")[0] == _EVAL_LOOP:
                 depth += 1
             frame = frame.older()
         return depth

@@ -111,9 +111,9 @@ Without classes and code: 252.0B."""
 def test_top_of_all_threads_names_the_frames():
     items = [dict(LIST_B, **FRAME), dict(LIST_A, **dict(FRAME, thread=2, line=None))]
     assert lines(render.top(dict(TOTAL, items=items), Look())[:3]) == """\
-    Size  Objects  Type  Name  Frame
-  252.0B        5  list  b     thread 1, frame 0, main at app.py:2
-  172.0B        4  list  a     thread 2, frame 0, main at app.py"""
+    Size  Objects  Type  Name  Thread  Frame  Function
+  252.0B        5  list  b          1      0  main
+  172.0B        4  list  a          2      0  main"""
 
 
 def test_top_of_an_object_without_a_path_shows_the_address():

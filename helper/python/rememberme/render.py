@@ -34,9 +34,9 @@ def top(reply, look):
     places = {(item.get("thread"), item["frame"]) for item in of_frames}
     lines = []
     if len(places) > 1:
-        heads.append(Column("Frame", TEXT))
+        heads += [Column("Thread", COUNT), Column("Frame", COUNT), Column("Function", TEXT)]
         for row, item in zip(rows, items):
-            row.append(_place(item))
+            row += [item.get("thread"), item["frame"], item["function"]]
     elif of_frames:
         lines.append(look.faint(printable(_place(of_frames[0]))))
     if not items:

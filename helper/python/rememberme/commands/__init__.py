@@ -38,7 +38,7 @@ def run(adapter, name, text):
             traceback.print_exc()
         failure = Failure("internal", "%s failed by a bug of its own: %s: %s (REMEMBERME_DEBUG=1 "
                           "shows where)." % (name, type(error).__name__, error))
-    if arguments.JSON.flag in words:
+    if arguments.JSON.flag in text.split():
         return Outcome(json.dumps({"command": name, "error": {
             "kind": failure.kind, "message": failure.message}}) + "\n", None, True)
     return Outcome("", failure.message, True)
