@@ -8,7 +8,8 @@ import sys
 
 import gdb
 
-_HERE = os.path.dirname(os.path.abspath(__file__))
+# Not __file__: that is the outer file when a Python script sources this one.
+_HERE = os.path.dirname(os.path.abspath(sys._getframe().f_code.co_filename))
 for _folder in (_HERE, os.path.join(os.path.dirname(_HERE), "helper", "python")):
     if os.path.isdir(os.path.join(_folder, "rememberme")) and _folder not in sys.path:
         sys.path.insert(0, _folder)
@@ -147,7 +148,7 @@ class Gdb(adapter.Adapter):
         if self.symbol(_EVAL_LOOP) is None:
             raise Failure("no-symbols", "gdb has no symbols of this Python, so it cannot tell the "
                           "Python frame of the selected C frame: name one with --frame "
-                          "(`py-frames` in frame 0 lists them), or select frame 0.")
+                          "(`py-frames` lists them), or select frame 0.")
         depth = 0
         frame = gdb.newest_frame()
         while frame is not None and frame != selected:

@@ -116,6 +116,18 @@ def test_options_reach_the_request(asked):
     assert live.selected == 2
 
 
+def test_the_selected_c_frame_matters_only_to_names(asked, monkeypatch):
+    def no_symbols(_):
+        raise Failure("no-symbols", "No symbols.")
+
+    monkeypatch.setattr(Live, "eval_depth", no_symbols)
+    assert failed(commands.run(Live(), "py-memory", "a")) == "No symbols."
+    for name, line in (("py-memory", "m:a 0x10"), ("py-frames", ""), ("py-memory", "--frame 0 a"),
+                       ("py-top", "--all-threads")):
+        assert not commands.run(Live(), name, line).failed
+    assert [question.eval_depth for question in asked] == [0] * 4
+
+
 def test_all_threads(asked):
     commands.run(Live(), "py-top", "--all-threads")
     question, = asked
@@ -133,14 +145,14 @@ def test_json_names_command_and_target(asked):
 
 
 @pytest.mark.parametrize("name, line, part", [
-    ("py-memory", "a[", "character 3"),
+    ("py-memory", "a[x]", "character 3"),
     ("py-memory", "--what", "no option `--what`"),
     ("py-memory", "--depth 3", "no option `--depth`"),
     ("py-top", "a b", "takes one EXPR"),
     ("py-frames", "a", "takes no `a`"),
     ("py-frames", "--thread 9", "no thread 9"),
-    ("py-memory", "--all-threads a", "without EXPR"),
-    ("py-memory", "--all-threads --frame 1", "without --frame"),
+    ("py-memory", "--all-threads a", "goes without EXPR"),
+    ("py-memory", "--all-threads --frame 1", "goes without EXPR"),
     ("py-config", "nope", "no setting `nope`"),
     ("py-config", "classes maybe", "on or off"),
     ("py-config", "limit -1", "no option `-1`"),

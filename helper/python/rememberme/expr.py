@@ -23,8 +23,15 @@ with $(C-EXPRESSION), which the debugger evaluates to a PyObject *.
 NAME, MODULE, ADDRESS, ATTRIBUTE = 1, 2, 3, 4
 KEY_STR, KEY_INT, KEY_BYTES, KEY_NONE = 5, 6, 7, 8
 
-# `text` as the user typed it; `steps` are (kind, payload bytes)
-Expr = collections.namedtuple("Expr", "text steps")
+
+class Expr(collections.namedtuple("Expr", "text steps")):
+    """`text` as the user typed it; `steps` are (kind, payload bytes)."""
+    __slots__ = ()
+
+    def begins_with_name(self):
+        """Whether it depends on a Python frame."""
+        return self.steps[0][0] == NAME
+
 
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*(?=:)")
 _NAME = re.compile(r"[^\W\d]\w*|\.\d+(?![\w.])")  # ".0" is the argument of a comprehension

@@ -6,7 +6,7 @@ import contextlib
 from . import inject, undump
 from .adapter import CORE, LIVE
 from .errors import Failure
-from .request import (ALL_THREADS, NO_CLASSES, SELECTED_FRAME, TRAVERSE_ONLY, Request)
+from .request import (ALL_THREADS, FRAMES, NO_CLASSES, SELECTED_FRAME, TRAVERSE_ONLY, Request)
 
 
 def require_target(adapter):
@@ -55,8 +55,20 @@ def question(adapter, settings, target, query, exprs=(), frame=None, all_threads
         limit=settings.limit if limit is None else limit,
         depth=settings.depth if depth is None else depth,
         frame=SELECTED_FRAME if frame is None else frame,
-        eval_depth=adapter.eval_depth() if frame is None and not all_threads else 0,
+        eval_depth=0 if all_threads or frame is not None else _eval_depth(adapter, query, exprs),
         thread=thread, threads=threads, exprs=exprs)
+
+
+def _eval_depth(adapter, query, exprs):
+    """Adapter.eval_depth, where the answer depends on the selected C frame."""
+    if exprs and not any(expr.begins_with_name() for expr in exprs):
+        return 0
+    try:
+        return adapter.eval_depth()
+    except Failure:
+        if query != FRAMES:
+            raise
+        return 0  # the list of frames is what helps to name one
 
 
 def answer(adapter, settings, target, request):

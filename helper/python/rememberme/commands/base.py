@@ -5,7 +5,6 @@ import json
 from .. import arguments, expr, request, session
 from ..table import Look
 
-_REPORT = (arguments.FRAME, arguments.THREAD)
 _OUTPUT = (arguments.BYTES, arguments.JSON, arguments.HELP)
 
 
@@ -35,7 +34,7 @@ class Query(Command):
     query = None       # enum rme_query
     operands = ""      # what stands in its usage line: "[EXPR…]", "[EXPR]" or ""
     max_exprs = 0      # None: any number
-    options = ()       # besides those that every query has
+    options = (arguments.FRAME, arguments.THREAD) # besides those of its output
     about = ""         # paragraphs of help
     example = ""
 
@@ -44,7 +43,7 @@ class Query(Command):
         raise NotImplementedError
 
     def all_options(self):
-        return _REPORT + self.options + _OUTPUT
+        return self.options + _OUTPUT
 
     @property
     def help(self):
@@ -65,16 +64,15 @@ class Query(Command):
             return self.help.split("\n")
         if self.max_exprs is not None and len(values.words) > max(self.max_exprs, 0):
             arguments.refuse(self.name, "it takes one EXPR, not `%s`" % " ".join(values.words))
+        frame = getattr(values, "frame", None)
         all_threads = getattr(values, "all_threads", False)
-        if all_threads and values.words:
-            arguments.refuse(self.name, "--all-threads goes without EXPR")
-        if all_threads and (values.frame is not None or values.thread is not None):
-            arguments.refuse(self.name, "--all-threads goes without --frame and --thread")
+        if all_threads and (values.words or frame is not None or values.thread is not None):
+            arguments.refuse(self.name, "--all-threads goes without EXPR, --frame and --thread")
         target = session.require_target(adapter)
         with session.on_thread(adapter, values.thread):
             exprs = [expr.parse(word, adapter.evaluate) for word in values.words]
             asked = session.question(
-                adapter, settings, target, self.query, exprs, values.frame, all_threads,
+                adapter, settings, target, self.query, exprs, frame, all_threads,
                 getattr(values, "limit", None), getattr(values, "depth", None))
             reply = session.answer(adapter, settings, target, asked)
         if values.json:

@@ -10,7 +10,7 @@ class Top(Query):
     query = request.TOP
     operands = "[EXPR]"
     max_exprs = 1
-    options = (arguments.ALL_THREADS, arguments.LIMIT)
+    options = Query.options + (arguments.ALL_THREADS, arguments.LIMIT)
     about = """
 Without EXPR: the local variables of the selected Python frame (--all-threads: of every frame), the
 largest first. With EXPR: the objects that can be reached from it, with the path to each.
