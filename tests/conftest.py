@@ -87,6 +87,30 @@ def shared_target(request):
         target.kill()
 
 
+@pytest.fixture(scope="session")
+def subject(shared_target, tmp_path_factory):
+    """subject(kind, interpreter, program): (target, options of session.run) of that
+    program, alive or as a core. What the oracle said is in the target."""
+    dead = {}
+
+    def get(kind, interpreter, program):
+        if kind == "live":
+            target = shared_target(interpreter, program)
+            return target, {"attach": target.pid}
+        path = str(getattr(interpreter, "path", interpreter))
+        if (path, program) not in dead:
+            target = targets.start(interpreter, program)
+            core = targets.kernel_core(target)
+            if core is None:  # core_pattern sends it elsewhere
+                target = targets.start(interpreter, program)
+                core = session.gcore(target.pid, tmp_path_factory.mktemp("core") / "core")
+                target.kill()
+            dead[path, program] = target, {"core": core, "exe": path}
+        return dead[path, program]
+
+    return get
+
+
 @pytest.fixture
 def run_target():
     """run_target(interpreter, program, …): a program of this test's own."""
@@ -110,6 +134,7 @@ def run_session():
 def golden(request):
     """golden(name, text): compares with tests/goldens/NAME, or rewrites it."""
     def check(name, text):
+        text = text.replace(str(matrix.ROOT), "…")
         path = matrix.TESTS / "goldens" / name
         if request.config.getoption("--update-goldens"):
             path.write_text(text)

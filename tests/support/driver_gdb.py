@@ -52,7 +52,10 @@ class Driver:
             return self.command("run")
 
     def do_plugin(self, _):
-        return self.command("source " + self.spec["plugin"])
+        answer = self.command("source " + self.spec["plugin"])
+        if "Traceback" in answer["output"]:  # gdb prints it and goes on
+            answer["error"] = answer["output"]
+        return answer
 
     def do_break(self, step):
         """Stops at a function, of the given thread only when that is named."""
@@ -61,6 +64,10 @@ class Driver:
 
     def do_clear(self, _):
         return self.command("delete")
+
+    def do_go(self, step):
+        """Lets a program go on that waits on its FIFO (targets/stage.py)."""
+        procstate.write_byte(step["go"])
 
     def do_continue(self, _):
         return self.command("continue")

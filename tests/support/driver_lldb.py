@@ -74,6 +74,9 @@ class Driver:
     def do_clear(self, _):
         return self.command("breakpoint delete --force")
 
+    def do_go(self, step):
+        procstate.write_byte(step["go"])
+
     def do_continue(self, _):
         answer = self.command("process continue")
         for thread in self.process:

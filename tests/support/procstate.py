@@ -124,6 +124,19 @@ def differences(before, after):
     return lines
 
 
+def stack_pointer(pid):
+    """Of the main thread of a process that is blocked in a system call."""
+    fields = _read("/proc/%d/syscall" % pid).decode().split()
+    return int(fields[-2], 16) if len(fields) > 2 else 0
+
+
+def write_byte(fifo):
+    """Into the FIFO that a target program holds open; does not wait for a reader."""
+    fd = os.open(fifo, os.O_RDWR)
+    os.write(fd, b"x")
+    os.close(fd)
+
+
 def footprint(pid):
     """What grows when something leaks."""
     out = {"maps": len(maps(pid)), "descriptors": len(os.listdir("/proc/%d/fd" % pid)),

@@ -5,7 +5,7 @@ Steps are dictionaries; their answers come back in the same order:
 
   {"run": "py-top --json"}     a command of ours, or any other that both have
   {"native": {"gdb": …, "lldb": …}}
-  {"break": FUNCTION}, {"clear": 1}, {"continue": 1}
+  {"break": FUNCTION}, {"clear": 1}, {"continue": 1}, {"go": FIFO}
   {"thread": LWP}, {"where": 1}
   {"state": 1}                 procstate.read of the stopped process, and registers
   {"repeat": [COMMAND…], "times": N}
@@ -58,6 +58,17 @@ class Answer:
 
     def __repr__(self):
         return "<%s -> %s>" % (self.step, self.raw)
+
+
+def gcore(pid, core):
+    """A core by gdb's generate-core-file of a process that lives on."""
+    gdb = matrix.debuggers().get("gdb")
+    if gdb is None:
+        raise SessionFailed("no gdb to write a core with")
+    answer, _ = run(gdb, [{"gcore": str(core)}, {"detach": 1}], attach=pid, plugin=False)
+    if answer.error:
+        raise SessionFailed(answer.error)
+    return core
 
 
 def run(debugger, steps, attach=None, core=None, exe=None, launch=None, launch_breaks=(),

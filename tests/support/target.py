@@ -13,6 +13,7 @@ import tempfile
 import time
 
 import matrix
+import procstate
 
 
 def _allow_cores():
@@ -78,14 +79,12 @@ class Target:
     def text(self):
         return self.output.read_text(errors="replace")
 
+    @property
+    def fifo(self):
+        return str(self.directory / "go")
+
     def go(self):
-        fd = os.open(self.directory / "go", os.O_RDWR)
-        try:
-            os.write(fd, b"x")
-            # The bytes live as long as somebody holds the FIFO open: the
-            # program does.
-        finally:
-            os.close(fd)
+        procstate.write_byte(self.fifo)
 
     def finish(self, timeout=60):
         """Lets the program go on to its end and returns the result it reported."""

@@ -1,0 +1,743 @@
+"""Checks of what the helper reads by layout: names, frames, lines, locals, attributes,
+labels, EXPR. `python object_checks.py NAME`, as checks.py; tests/unit/test_objects.py
+runs them in every interpreter. Runs on Python 3.8 and later."""
+
+import asyncio
+import collections
+import ctypes
+import datetime
+import decimal
+import enum
+import functools
+import gc
+import io
+import struct
+import sys
+import threading
+import time
+import types
+import warnings
+
+import checks
+import helper
+from checks import check, differ
+from helper import FRAMES, MEMORY, NAMES, TOP, TRAVERSE_ONLY, TREE
+
+ALL_THREADS = 4  # enum rme_flag
+
+
+class Asker:
+    """Questions about the frames of this thread. The frames of this machinery stand
+    further in, so a frame is known by its distance from the outermost one."""
+
+    def __init__(self):
+        self.helper = helper.from_environment()
+
+    def ask(self, frame, query=FRAMES, *args, **options):
+        """The reply about a frame, or about all; and the number that the helper gave
+        the frame, the same for both questions because both are asked from here."""
+        distance = 0
+        while frame is not None:
+            distance, frame = distance + 1, frame.f_back
+        number = len(self.helper.ask(FRAMES)["items"]) - distance
+        if query != FRAMES:
+            options["frame"] = number
+        return self.helper.ask(query, *args, **options), number
+
+    def frame(self, frame):
+        reply, number = self.ask(frame)
+        return reply["items"][number]
+
+    def find(self, text, frame):
+        """The address that EXPR leads to, or the error."""
+        reply, _ = self.ask(frame, MEMORY, [text])
+        return reply.get("error") or int(reply["items"][0]["address"], 16)
+
+    def locals_of(self, frame):
+        reply, _ = self.ask(frame, TOP, limit=0)
+        return sorted((i["expr"], int(i["address"], 16)) for i in reply["items"])
+
+
+def found_here(wrong, asker, frame, cases):
+    for text, obj in cases.items():
+        differ(wrong, text, asker.find(text, frame), id(obj))
+
+
+def refused_here(wrong, asker, frame, cases):
+    """`cases`: EXPR → (kind, words that the sentence must hold)."""
+    for text, (kind, words) in cases.items():
+        error = asker.find(text, frame)
+        if not isinstance(error, dict):
+            wrong.append("%s: found %#x" % (text, error))
+            continue
+        differ(wrong, text, error["kind"], kind)
+        for word in words:
+            if word not in error["message"]:
+                wrong.append("%s: no %r in %r" % (text, word, error["message"]))
+
+
+def label_of(asker, parent, child):
+    tree = asker.helper.ask(TREE, [(parent,)], depth=2, limit=0)["tree"]
+    labels = [c["label"] for c in tree["children"] if int(c["address"], 16) == id(child)]
+    return labels[0] if labels else "no child"
+
+
+@check
+def text():
+    """str of every width, ascii or not, compact or a subclass's, as keys of a dict."""
+    class Text(str):
+        pass
+
+    asker, wrong = Asker(), []
+    keys = ["plain", "", "é", "ünï", "€uro", "😀", "a\ud7ffb", "q\"uote", "new\nline", "back\\slash",
+            "nul\0byte", "x" * 500, Text("sub"), Text("süb"), Text("s€b"), Text("s😀b")]
+    table = {key: [key] for key in keys}
+    here = sys._getframe()
+    found_here(wrong, asker, here, {"table[%s]" % repr(str(key)): table[key] for key in keys})
+    table["lone\ud800"] = [1]
+    differ(wrong, "lone surrogate", label_of(asker, table, table["lone\ud800"]), '["lone\ufffd"]')
+    refused_here(wrong, asker, here, {
+        "table['plai']": ("no-such-key", ["plain"]), "table['plainer']": ("no-such-key", ["plain"]),
+        "table['è']": ("no-such-key", [])})
+    return wrong
+
+
+@check
+def numbers():
+    """int keys to the edge of 64 bits."""
+    class Number(int):
+        pass
+
+    asker, wrong = Asker(), []
+    keys = [0, 1, -1, 2 ** 30 - 1, 2 ** 30, -2 ** 30, 2 ** 60, -2 ** 60, 2 ** 63 - 1, -2 ** 63,
+            Number(77), Number(-2 ** 40)]
+    table = {key: [key] for key in keys}
+    table[2 ** 63] = table[-2 ** 63 - 1] = table[2 ** 200] = ["too large"]
+    found_here(wrong, asker, sys._getframe(), {"table[%d]" % key: table[key] for key in keys})
+    truth = {True: ["yes"], False: ["no"]}
+    found_here(wrong, asker, sys._getframe(),
+               {"truth[True]": truth[1], "truth[1]": truth[1], "truth[0]": truth[0]})
+    return wrong
+
+
+@check
+def dicts():
+    """Every form of a dict shows all its entries and no others."""
+    class Holder:
+        pass
+
+    class Plain(dict):
+        pass
+
+    asker, wrong = Asker(), []
+
+    def instance(n, without=()):
+        obj = Holder()
+        for i in range(n):
+            setattr(obj, "a%d" % i, [i])
+        for i in without:
+            delattr(obj, "a%d" % i)
+        return obj
+
+    deleted = {str(i): [i] for i in range(60)}
+    for i in range(0, 60, 2):
+        del deleted[str(i)]
+    mixed = {"a": [1], 2: [2], None: [3], (1, 2): [4]}
+    split = [instance(n).__dict__ for n in (1, 3, 29, 31, 70)] + [instance(9, (0, 4)).__dict__]
+    forms = [{}, {"a": [1]}, {1: [1]}, deleted, mixed, Plain(x=[1]), collections.OrderedDict(x=[1]),
+             collections.defaultdict(list, x=[1]), dict.fromkeys(range(300)),
+             {str(i): [i] for i in range(1000)}] + split
+    for form in forms:
+        tree = asker.helper.ask(TREE, [(form,)], depth=2, limit=0)["tree"]
+        got = sorted(int(c["address"], 16) for c in tree["children"]
+                     if (c["label"] or "").startswith("["))
+        expected = sorted(id(v) for v in dict.values(form))
+        differ(wrong, "values of %s of %d" % (type(form).__name__, len(form)), len(got),
+               len(expected))
+        differ(wrong, "addresses in %.60r" % form, set(got), set(expected))
+    return wrong
+
+
+@check
+def attributes():
+    """Instances of every kind of layout, before and after their dict was made."""
+    class Simple:
+        shared = [0]
+
+    class Slots:
+        __slots__ = ("first", "unset", "_Slots__private")
+
+    class Both(Slots):
+        __slots__ = ("third", "__dict__")
+
+    class Deeper(Both):
+        pass
+
+    kinds = [Simple, Both, Deeper]
+    for base in (int, str, bytes, tuple, list, dict, set, float, Exception, collections.deque,
+                 datetime.date, types.ModuleType, io.StringIO, decimal.Decimal):
+        kinds.append(types.new_class("Of_" + base.__name__, (base,)))
+    arguments = {"Of_int": (2 ** 90,), "Of_tuple": ((1, 2, 3),), "Of_bytes": (b"abc",),
+                 "Of_str": ("text",), "Of_date": (2020, 1, 1), "Of_module": ("m",)}
+    asker, wrong = Asker(), []
+    here = sys._getframe()
+    for kind in kinds:
+        for materialised in (False, True):
+            obj = kind(*arguments.get(kind.__name__, ()))
+            for i in range(3):
+                setattr(obj, "attribute%d" % i, [i])
+            one, last = obj.attribute1, obj.attribute2
+            if materialised:
+                vars(obj)["extra"] = [9]
+                differ(wrong, "extra of " + kind.__name__, asker.find("obj.extra", here),
+                       id(obj.extra))
+            differ(wrong, kind.__name__, asker.find("obj.attribute1", here), id(one))
+            differ(wrong, kind.__name__, asker.find("obj.attribute2", here), id(last))
+    obj = Deeper()
+    obj.first, obj.third, obj.own = [1], [3], [4]
+    obj._Slots__private = [5]
+    found_here(wrong, asker, here, {
+        "obj.first": obj.first, "obj.third": obj.third, "obj.own": obj.own,
+        "obj._Slots__private": obj._Slots__private, "obj.__class__": Deeper,
+        "Deeper.__mro__": Deeper.__mro__, "Simple.shared": Simple.shared})
+    refused_here(wrong, asker, here, {"obj.unset": ("no-such-attribute", ["first", "own"])})
+    many = Simple()
+    for i in range(200):
+        setattr(many, "k%d" % i, [i])
+    found_here(wrong, asker, here, {"many.k0": many.k0, "many.k199": many.k199})
+    return wrong
+
+
+@check
+def computed_attributes():
+    """C members and getters that return a field are read; code is not run."""
+    class Row:
+        @property
+        def prop(self):
+            raise AssertionError("properties are not run")
+
+        @functools.cached_property
+        def cached(self):
+            return [7]
+
+        def __getattr__(self, name):
+            raise AssertionError("__getattr__ is not run")
+
+    class Column:
+        def __get__(self, obj, owner=None):
+            return self
+
+        def __set__(self, obj, value):
+            obj.__dict__["column"] = value
+
+    Row.column = Column()
+    Point = collections.namedtuple("Point", "x y")
+
+    def function(a, b=[1], *, c=[2]):
+        def inner():
+            return cell
+        cell = [a]
+        return inner
+
+    asker, wrong = Asker(), []
+    row, bare, point, inner = Row(), Row(), Point([1], [2]), function([3])
+    row.column, row.real = [4], [5]
+    part = functools.partial(function, [6], c=[8])
+    bound, moment = "text".join, time.gmtime()
+    try:
+        raise ValueError([9])
+    except ValueError as e:
+        error = e
+    here = sys._getframe()
+    found_here(wrong, asker, here, {
+        "row.column": row.__dict__["column"], "row.real": row.real, "point.x": point.x,
+        "point.y": point.y, "point[1]": point.y, "function.__defaults__[0]": function.__defaults__[0],
+        "function.__kwdefaults__['c']": function.__kwdefaults__["c"],
+        "function.__code__": function.__code__,
+        "function.__code__.co_consts": function.__code__.co_consts,
+        "function.__globals__": globals(), "inner.__closure__[0].cell_contents": inner(),
+        "part.func": function, "part.args[0]": part.args[0], "part.keywords['c']": part.keywords["c"],
+        "bound.__self__": "text", "error.args[0]": error.args[0],
+        "error.__traceback__": error.__traceback__, "error.__cause__": None,
+        "moment.tm_year": moment.tm_year, "Row.prop": Row.__dict__["prop"],
+        "os:environ._data": __import__("os").environ._data})
+    refused_here(wrong, asker, here, {
+        "row.prop": ("no-such-attribute", ["prop", "property", "real"]),
+        "bare.cached": ("no-such-attribute", ["cached_property"]),
+        "row.nope": ("no-such-attribute", ["nope", "__getattr__", "real"]),
+        "point.z": ("no-such-attribute", ["x, y"]),
+        "function.__name__": ("no-such-attribute", ["__name__"]),
+        "function.__code__.co_argcount": ("no-such-attribute", ["co_argcount"])})
+    bare.cached
+    differ(wrong, "bare.cached", asker.find("bare.cached", here), id(bare.__dict__["cached"]))
+    return wrong
+
+
+@check
+def containers():
+    asker, wrong = Asker(), []
+    queue = collections.deque([[i] for i in range(300)], 200)
+    queue.rotate(37)
+    proxied = types.MappingProxyType({"a": [1]})
+    items, pair = [[1], [2]], ([1], [2])
+    wrapped = collections.UserDict(a=1)
+    here = sys._getframe()
+    cases = {"queue[%d]" % i: queue[i] for i in (0, 1, 63, 64, 199, -1, -200)}
+    cases.update({"items[0]": items[0], "items[-1]": items[1], "pair[1]": pair[1],
+                  "pair[-2]": pair[0], "proxied['a']": proxied["a"],
+                  "wrapped.data['a']": wrapped["a"], hex(id(items)) + "[1]": items[1]})
+    found_here(wrong, asker, here, cases)
+    refused_here(wrong, asker, here, {
+        "queue[200]": ("no-such-key", ["200"]), "items[2]": ("no-such-key", ["length is 2"]),
+        "items['a']": ("no-such-key", []), "wrapped['a']": ("not-subscriptable", ["data"]),
+        "item[0]": ("no-such-name", ["items", "containers", "frame "]),
+        "os.pat:sep": ("no-such-module", ["os.path"]), "0x10": ("no-object", ["0x10"])})
+    return wrong
+
+
+@check
+def damaged():
+    """A wild pointer on the way is a sentence, not a crash."""
+    asker, wrong = Asker(), []
+    items, table = [[1], [2]], {"a": 1}
+    word = ctypes.c_uint64
+    here = sys._getframe()
+    for address, value, expr in ((word.from_address(id(items) + 24).value, 0xdead0000, "items[0].x"),
+                                 (word.from_address(id(items) + 24).value, 8, "items[0]"),
+                                 (id(table) + 32, 0x123456000, "table['a']")):
+        slot = word.from_address(address)
+        saved, slot.value = slot.value, value
+        error = asker.find(expr, here)
+        slot.value = saved
+        differ(wrong, expr, isinstance(error, dict) and error["kind"], "no-object")
+    return wrong
+
+
+@check
+def type_names():
+    """One object of every type that is found here carries its type's name."""
+    asker, wrong, seen = Asker(), [], {}
+    for obj in gc.get_objects() + checks.zoo():
+        seen.setdefault(type(obj), obj)
+    objects = list(seen.values())
+    for at in range(0, len(objects), checks.MANY):
+        part = objects[at:at + checks.MANY]
+        for obj, item in zip(part, asker.helper.memory(*part)["items"]):
+            kind = type(obj)
+            module = type.__dict__["__module__"].__get__(kind)
+            name = kind.__qualname__
+            if isinstance(module, str) and module != "builtins":
+                name = "%s.%s" % (module, name)
+            differ(wrong, "type", item["type"], name)
+    return wrong
+
+
+def sample(argument, *rest, **more):
+    total = (argument +
+             len(rest))
+    for i in range(2):
+        if i:
+            total += 1
+        else:
+            total = sum([x
+                         for x in (1,
+                                   2)])
+    try:
+        {}["absent"]
+    except KeyError:
+        total = max(
+            total,
+            3)
+    finally:
+        total -= 1
+    with io.StringIO() as out:
+        out.write("x")
+    while total:
+        total = 0
+    return (lambda y:
+            y)(total)
+
+
+@check
+def lines():
+    """The line of a traced frame, at every line event."""
+    asker, wrong, seen = Asker(), [], []
+
+    def trace(frame, event, _):
+        if frame.f_code.co_filename != __file__:
+            return None
+        if event in ("line", "return"):
+            line = asker.frame(frame)["line"]
+            differ(wrong, event, line, frame.f_lineno)
+            seen.append(line)
+        return trace
+
+    sys.settrace(trace)
+    try:
+        sample(1, 2, key=3)
+    finally:
+        sys.settrace(None)
+    if len(set(seen)) < 18:
+        wrong.append("only lines %s" % sorted(set(seen)))
+    return wrong
+
+
+def generated_lines(n):
+    """Code with every distance between lines, which the tables encode differently."""
+    text = ["def far(ask):", " ask()"]
+    for i in range(n):
+        text += [""] * (i * i % 700) + [" x = [ask(),%s ask()]" % ("\n" * (i * 37 % 300)), " ask()"]
+    scope = {}
+    exec(compile("\n".join(text), "generated", "exec"), scope)
+    return scope["far"]
+
+
+@check
+def long_lines():
+    asker, wrong = Asker(), []
+
+    def ask():
+        frame = sys._getframe(1)
+        differ(wrong, "line", asker.frame(frame)["line"], frame.f_lineno)
+
+    generated_lines(25)(ask)
+    return wrong
+
+
+def expect_locals(wrong, asker, what):
+    """Compares the locals of the calling frame."""
+    frame = sys._getframe(1)
+    got = asker.locals_of(frame)
+    expected = sorted((name, id(value)) for name, value in dict(frame.f_locals).items())
+    if not frame.f_code.co_flags & 1:  # a namespace: what is in cells comes besides
+        got = [pair for pair in got if pair in expected or
+               pair[0] not in frame.f_code.co_freevars + frame.f_code.co_cellvars]
+    differ(wrong, what, [n for n, _ in got], [n for n, _ in expected])
+    differ(wrong, what, got, expected)
+    return None
+
+
+@check
+def local_variables():
+    """Arguments, locals, cells, free variables, namespaces of modules and classes."""
+    asker, wrong = Asker(), []
+    expect = functools.partial(expect_locals, wrong, asker)
+
+    def plain(a, b=2, *rest, key=None, **more):
+        gone = c = [a]
+        del gone
+        expect("function")
+        return c
+
+    def cells(a, b):
+        c = [a]
+
+        def inner(d):
+            nonlocal c
+            c = [b]
+            expect("free variables")
+            return d
+        inner(1)
+        expect("cells")
+        return lambda: (a, b, c)
+
+    def generator(n):
+        held = [n]
+        expect("generator")
+        yield held
+
+    async def coroutine(n):
+        held = [n]
+        expect("coroutine")
+        await asyncio.sleep(0)
+        return held
+
+    plain([1], key=3, other=4)
+    cells([1], [2])
+    list(generator(1))
+    asyncio.new_event_loop().run_until_complete(coroutine(1))
+    sorted([1], key=lambda v: expect("lambda"))
+    [expect("comprehension") for _ in (1,)]
+    {k: expect("dict comprehension") for k in (1,)}
+    list(expect("generator expression") for _ in (1,))
+    exec("a = [1]\nexpect('module')\n", {"expect": expect})
+    exec("a = [1]\nexpect('two namespaces')\n", {"expect": expect}, {"b": [2]})
+
+    class Body:
+        attribute = [1]
+        expect("class body")
+
+        def method(self):
+            expect("method")
+            return __class__
+
+    class Choice(enum.Enum):
+        ONE = 1
+        expect("class body with a namespace of its own kind")
+
+    def body_with_free(free):
+        class Inner:
+            other = free
+            expect("class body with free variables")
+
+            def method(self):
+                return __class__
+        return Inner
+
+    Body().method()
+    body_with_free([1])
+    return wrong
+
+
+@check
+def hidden_variables():
+    """Free variables of a class body and the variable of a comprehension in it."""
+    asker, wrong = Asker(), []
+
+    def outer(free):
+        class Inner:
+            copied = free
+            names = dict(asker.locals_of(sys._getframe()))
+            found = asker.find("free", sys._getframe())
+        return Inner
+
+    inner = outer([1])
+    differ(wrong, "free", inner.names.get("free"), id(inner.copied))
+    differ(wrong, "EXPR free", inner.found, id(inner.copied))
+    seen = {}
+    exec("held = [[7]]\nseen.update([f('x') for x in held])",
+         {"seen": seen, "f": lambda name: (name, asker.find(name, sys._getframe(1)))})
+    differ(wrong, "x", isinstance(seen["x"], int), True)
+    return wrong
+
+
+@check
+def visible_names():
+    asker, wrong = Asker(), []
+
+    def outer(parameter):
+        captured = 1
+
+        def inner(MEMORY):  # hides a global
+            frame = sys._getframe()
+            reply, _ = asker.ask(frame, NAMES)
+            return captured, reply["names"]
+        return inner(1)[1]
+
+    names = outer(2)
+    differ(wrong, "locals first", sorted(names[:4]), ["MEMORY", "asker", "captured", "frame"])
+    differ(wrong, "no name twice", len(names), len(set(names)))
+    for name in ("TREE", "Asker", "collections"):
+        if name not in names:
+            wrong.append(name + " is missing")
+    if "parameter" in names or ".0" in names:
+        wrong.append("too many names: %s" % names)
+    return wrong
+
+
+@check
+def activations():
+    """Which frame belongs to which C activation of the eval loop (eval_depth)."""
+    asker, wrong = Asker(), []
+    reduce, separate = functools.reduce, sys.version_info < (3, 11)
+
+    def leaf(*_):
+        depths = []
+        for depth in range(60):
+            reply, first = asker.ask(sys._getframe(), eval_depth=depth)
+            depths.append([i for i, item in enumerate(reply["items"]) if item["selected"]])
+        differ(wrong, "the innermost", depths[0], [0])
+        # The activation that runs leaf and called_by_c may run some of the asking too.
+        further_out = [d for d in depths if d[0] > first]
+        expected = [[first + 2], [first + 3]]  # from Python to C to Python: a new one begins
+        if separate:  # each Python frame has its own
+            expected.insert(0, [first + 1])
+        differ(wrong, "selected by depth", further_out[:len(expected)], expected)
+        return 1
+
+    def called_by_c(*_):
+        return leaf()
+
+    def in_reduce(*_):
+        return reduce(called_by_c, [1, 2])
+
+    def in_sorted():
+        return sorted([1], key=in_reduce)
+
+    in_sorted()
+    return wrong
+
+
+@check
+def selections():
+    """Frames that do not exist, threads without Python."""
+    asker, wrong = Asker(), []
+
+    def ask(query=FRAMES, **options):
+        return asker.helper.ask(query, **options)
+
+    def selected(reply):
+        return [i for i, item in enumerate(reply["items"]) if item["selected"]]
+
+    n = len(ask()["items"])
+    reply = ask(TOP, frame=n)
+    differ(wrong, "too far out", reply["error"]["kind"], "no-such-frame")
+    if "0 to %d" % (n - 1) not in reply["error"]["message"]:
+        wrong.append(reply["error"]["message"])
+    differ(wrong, "selected", selected(ask(frame=2)), [2])
+    # An outermost C frame, beyond all of Python: the innermost frame is taken.
+    differ(wrong, "beyond", selected(ask(eval_depth=100000)), [0])
+    request = bytearray(asker.helper.request(FRAMES))
+    struct.pack_into("<QQ", request, 32, 1, 4096)  # lwp, thread_pointer
+    reply = ask(request=bytes(request))
+    differ(wrong, "no such thread", reply["error"]["kind"], "no-python-thread")
+    struct.pack_into("<I", request, 8, TRAVERSE_ONLY | ALL_THREADS)
+    reply = ask(request=bytes(request))
+    differ(wrong, "all threads all the same", len(reply["items"]), n)
+    return wrong
+
+
+@check
+def deep_recursion():
+    asker, wrong = Asker(), []
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(20000)
+
+    def down(n):
+        return down(n - 1) if n else len(asker.helper.ask(FRAMES)["items"])
+
+    got = []
+    threading.stack_size(256 << 20)
+    thread = threading.Thread(target=lambda: got.append(down(5000)))
+    thread.start()
+    thread.join()
+    threading.stack_size(0)
+    sys.setrecursionlimit(limit)
+    if not got or not 5000 < got[0] < 5030:
+        wrong.append("%s frames" % got)
+    return wrong
+
+
+def subinterpreters():
+    for name in ("_interpreters", "_xxsubinterpreters"):
+        try:
+            return __import__(name)
+        except ImportError:
+            pass
+    return None
+
+
+@check
+def sub_interpreter():
+    """One thread with two thread states: the frames of the one that runs are its own."""
+    module, asker, wrong = subinterpreters(), Asker(), []
+    if module is None:
+        return wrong
+
+    def other_interpreter():
+        # Made by the thread that runs it: until 3.11 its state keeps its maker's identity.
+        module.run_string(module.create(), "def inside():\n  mine = [1, 2]\n  import time\n"
+                                           "  time.sleep(1.5)\ninside()\n")
+
+    thread = threading.Thread(target=other_interpreter)
+    thread.start()
+    time.sleep(0.7)
+    request = bytearray(asker.helper.request(FRAMES))
+    struct.pack_into("<QQ", request, 32, thread.native_id, thread.ident)  # lwp, thread_pointer
+    reply = asker.helper.ask(FRAMES, request=bytes(request))
+    differ(wrong, "selected", [i["function"] for i in reply.get("items", [])][:2],
+           ["inside", "<module>"])
+    struct.pack_into("<I", request, 8, TRAVERSE_ONLY | ALL_THREADS)
+    functions = [i["function"].rpartition(".")[2]
+                 for i in asker.helper.ask(FRAMES, request=bytes(request))["items"]]
+    for name in ("inside", "run", "sub_interpreter"):
+        if name not in functions:
+            wrong.append("%s is missing among %s" % (name, functions))
+    thread.join()
+    return wrong
+
+
+@check
+def labels():
+    """How the tree names what hangs on an object."""
+    class Node:
+        pass
+
+    class Slotted:
+        __slots__ = ("slot",)
+
+    Point = collections.namedtuple("Point", "x y")
+
+    def function(a=[1], *, b=[2]):
+        return node
+
+    def generator(held):
+        mine = [held]
+        yield mine
+
+    asker, wrong = Asker(), []
+    node, other, slotted = Node(), Node(), Slotted()
+    node.first, node.second = [1], [2]
+    other.first = [3]
+    made = other.__dict__
+    slotted.slot = [4]
+    running = generator([5])
+    mine = next(running)
+    queue = collections.deque([[6], [7]])
+    table = {"key": [1], 5: [2], b"raw": [3], None: [4], (1, "a"): [5], 2.5: [6], 'q"': [7]}
+    items, point, part = [[1], [2]], Point([1], [2]), functools.partial(function, [9])
+    try:
+        raise KeyError([8])
+    except KeyError as e:
+        error = e
+    cases = [
+        (slotted, slotted.slot, ".slot"), (items, items[1], "[1]"), (point, point.y, ".y"),
+        (queue, queue[1], "[1]"), (table, table["key"], '["key"]'), (table, table[5], "[5]"),
+        (table, table[b"raw"], '[b"raw"]'), (table, table[None], "[None]"),
+        (table, table[1, "a"], '[(1, "a")]'), (table, table[2.5], "[<float>]"),
+        (table, table['q"'], '["q\\""]'), (function, function.__defaults__, ".__defaults__"),
+        (function, function.__closure__, ".__closure__"),
+        (function.__closure__[0], node, ".cell_contents"), (part, part.args, ".args"),
+        (error, error.args, ".args")]
+    if sys.version_info >= (3, 11):
+        cases += [(node, node.second, ".second"),
+                  (running, mine, '.gi_frame.f_locals["mine"]')]
+    else:
+        cases += [(running, running.gi_frame, ".gi_frame")]
+    if sys.version_info < (3, 13):  # there the instance shows the values, not its dict
+        cases += [(other, made, ".__dict__"), (made, other.first, '["first"]')]
+    else:
+        cases += [(other, other.first, ".first")]
+    for parent, child, expected in cases:
+        differ(wrong, "label in " + type(parent).__name__, label_of(asker, parent, child), expected)
+    return wrong
+
+
+@check
+def unfinished_text():
+    """Up to 3.11 a str may hold nothing but wchar_t yet."""
+    asker, wrong = Asker(), []
+    if sys.version_info >= (3, 12):
+        return wrong
+    make = ctypes.pythonapi.PyUnicode_FromUnicode
+    make.restype, make.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_ssize_t]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        key = make(None, 3)
+    wide = ctypes.c_uint64.from_address(id(key) + 40).value  # PyASCIIObject.wstr
+    ctypes.memmove(wide, "k€y".encode("utf-32-le"), 12)
+    # A dict would make its key ready, so it takes another one's place in the entry.
+    mapping = {"xyz": [1]}
+    keys = ctypes.c_uint64.from_address(id(mapping) + 32).value
+    raw = ctypes.string_at(keys, 200)
+    at = raw.index(struct.pack("<Q", id(next(iter(mapping)))))
+    slot = ctypes.c_uint64.from_address(keys + at)
+    saved, slot.value = slot.value, id(key)
+    found = asker.find("mapping['k€y']", sys._getframe())
+    slot.value = saved
+    differ(wrong, "key", found, id(mapping["xyz"]))
+    return wrong
+
+
+if __name__ == "__main__":
+    checks.main()
