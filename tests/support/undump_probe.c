@@ -1,8 +1,8 @@
 /* A helper library for tests of undump: freestanding like the real one, but what it
  * answers is what a test wants to know of the child that it runs in. The request's
  * `query` says what; addresses are the payload of the exprs. */
-#include "reply/json.h"
 #include "rememberme.h"
+#include "reply/json.h"
 #include "runtime/memory.h"
 #include "runtime/sys.h"
 
@@ -10,10 +10,10 @@ enum probe {
 	PROBE_WORDS = 1,   /* the 8 bytes at each address */
 	PROBE_TABLES = 2,  /* the request as the helper gets it */
 	PROBE_TOUCH = 3,   /* reads a byte of each page between pairs of addresses, every
-	                      `limit`th at a time */
+			      `limit`th at a time */
 	PROBE_SYSCALL = 4, /* system call number `limit` with the arguments of `depth` */
-	PROBE_SPIN = 5,    /* counts for ever */
-	PROBE_CALL = 6,    /* calls the function at the address, with the next ones as arguments */
+	PROBE_SPIN = 5,	   /* counts for ever */
+	PROBE_CALL = 6,	   /* calls the function at the address, with the next ones as arguments */
 	PROBE_WRITE = 7,   /* writes to the address */
 	PROBE_GARBAGE = 8, /* a reply that is no JSON object */
 	PROBE_GREEDY = 9   /* touches memory without end */
@@ -127,8 +127,8 @@ RME_EXPORT int64_t rme_answer(struct rme_block *block)
 	case PROBE_CALL:
 		rme_json_unsigned(&j, "result",
 				  ((uint64_t(*)(uint64_t, uint64_t))address(r, 0))(
-					  r->exprs.count > 1 ? address(r, 1) : 0,
-					  r->exprs.count > 2 ? address(r, 2) : 0));
+				      r->exprs.count > 1 ? address(r, 1) : 0,
+				      r->exprs.count > 2 ? address(r, 2) : 0));
 		break;
 	case PROBE_WRITE:
 		*(volatile uint64_t *)address(r, 0) = 0x1122334455667788;

@@ -1,0 +1,30 @@
+/* Freestanding libraries (the helper, the stub): a flat copy of their segments at
+ * any address works. */
+#ifndef UD_BLOB_H
+#define UD_BLOB_H
+
+#include <libelf.h>
+
+#include "undump/error.h"
+#include "undump/target.h"
+
+struct ud_blob {
+	Elf *elf;
+	char *file;  /* the whole of it */
+	size_t size; /* of the copy in memory, whole pages */
+};
+
+/* From a file, or from `n` bytes of memory that stay where they are: "bad-library". */
+bool ud_blob_open(struct ud_blob *ret, const char *path, struct ud_error *error);
+bool ud_blob_open_memory(struct ud_blob *ret, const void *data, size_t n, struct ud_error *error);
+
+/* Copies the segments to `address`, where `blob->size` bytes are reserved, each with
+ * its own protection; false with errno when the system refuses. */
+bool ud_blob_load(const struct ud_blob *blob, uint64_t address);
+
+/* Offset of an exported function from `address`, or 0. */
+uint64_t ud_blob_symbol(const struct ud_blob *blob, const char *name);
+
+void ud_blob_close(struct ud_blob *blob);
+
+#endif

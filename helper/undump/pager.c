@@ -1,0 +1,165 @@
+#include "undump/pager.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* At once: what a fault costs (two switches of the CPU) equals copying some 64 KiB. */
+enum { WINDOW = 1 << 16, MOST = 1 << 20 };
+
+#ifndef UFFD_USER_MODE_ONLY /* Linux 5.11 */
+#define UFFD_USER_MODE_ONLY 1
+#endif
+#ifndef UFFDIO_POISON /* Linux 6.6 */
+struct uffdio_poison {
+	struct uffdio_range range;
+	__u64 mode;
+	__s64 updated;
+};
+#define UFFDIO_POISON _IOWR(UFFDIO, 0x08, struct uffdio_poison)
+#endif
+
+int ud_pager_open(void)
+{
+	struct uffdio_api api = {.api = UFFD_API};
+	int flags = O_CLOEXEC | O_NONBLOCK;
+	int fd = (int)syscall(SYS_userfaultfd, flags | UFFD_USER_MODE_ONLY);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = (int)syscall(SYS_userfaultfd, flags);
+	if (fd >= 0 && ioctl(fd, UFFDIO_API, &api) < 0) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+void ud_pager_init(struct ud_pager *pager, int uffd, const struct ud_target *target)
+{
+	*pager = (struct ud_pager){.uffd = uffd, .target = target, .buffer = ud_must(malloc(MOST))};
+}
+
+void ud_pager_deinit(struct ud_pager *pager)
+{
+	if (pager->uffd >= 0)
+		close(pager->uffd);
+	free(pager->buffer);
+}
+
+static bool is_zero(const char *p, size_t n)
+{
+	return !n || (!p[0] && !memcmp(p, p + 1, n - 1));
+}
+
+/* Fills [start, start + n) of the child; false when its first page is not there. */
+static bool fill(struct ud_pager *pager, uint64_t start, const char *content, size_t n)
+{
+	if (is_zero(content, n)) {
+		struct uffdio_zeropage zero = {{start, n}, 0, 0};
+		return ioctl(pager->uffd, UFFDIO_ZEROPAGE, &zero) == 0 || zero.zeropage > 0;
+	}
+	struct uffdio_copy copy = {start, (uint64_t)content, n, 0, 0};
+	return ioctl(pager->uffd, UFFDIO_COPY, &copy) == 0 || copy.copy > 0;
+}
+
+static void give_up(struct ud_pager *pager, uint64_t page)
+{
+	struct uffdio_poison poison = {{page, UD_PAGE}, 0, 0};
+	struct uffdio_zeropage zero = {{page, UD_PAGE}, 0, 0};
+
+	pager->n_unreadable++;
+	/* The child gets SIGBUS, which its fault guard knows; on older systems zeros. */
+	if (ioctl(pager->uffd, UFFDIO_POISON, &poison) < 0)
+		ioctl(pager->uffd, UFFDIO_ZEROPAGE, &zero);
+}
+
+static void serve(struct ud_pager *pager, uint64_t page)
+{
+	const struct ud_segment *s = ud_target_segment(pager->target, page);
+	struct uffdio_range range = {page, UD_PAGE};
+	uint64_t start = page & ~(uint64_t)(WINDOW - 1), end;
+
+	if (!s || page >= s->have) {
+		give_up(pager, page);
+		return;
+	}
+	/* Windows keep to their boundaries, so that each is empty or full; a walk in
+	 * address order gets ever more of them. */
+	pager->ahead = start != pager->next  ? WINDOW
+		       : pager->ahead < MOST ? pager->ahead * 2
+					     : MOST;
+	end = start + pager->ahead;
+	pager->next = end;
+	start = start < s->start ? s->start : start;
+	end = end > s->have ? s->have : end;
+	size_t got = ud_page_down(ud_target_read(pager->target, start, pager->buffer, end - start));
+	size_t before = page - start;
+	if (got > before && fill(pager, page, pager->buffer + before, got - before)) {
+		if (before)
+			fill(pager, start, pager->buffer, before);
+		return;
+	}
+	/* A part of the window cannot be read, or belongs to a file. */
+	if (ud_target_read(pager->target, page, pager->buffer, UD_PAGE) < UD_PAGE)
+		give_up(pager, page);
+	else if (!fill(pager, page, pager->buffer, UD_PAGE))
+		ioctl(pager->uffd, UFFDIO_WAKE, &range);
+}
+
+void ud_pager_serve(struct ud_pager *pager)
+{
+	struct uffd_msg message;
+
+	while (read(pager->uffd, &message, sizeof message) == sizeof message) {
+		if (message.event == UFFD_EVENT_PAGEFAULT)
+			serve(pager, ud_page_down(message.arg.pagefault.address));
+	}
+}
+
+void ud_pager_send(int channel, int fd)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	char byte = fd >= 0;
+	struct iovec io = {&byte, 1};
+	struct msghdr message = {.msg_iov = &io, .msg_iovlen = 1};
+
+	if (fd >= 0) {
+		message.msg_control = &control;
+		message.msg_controllen = sizeof control.space;
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+	}
+	sendmsg(channel, &message, MSG_NOSIGNAL);
+}
+
+int ud_pager_receive(int channel)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	char byte;
+	struct iovec io = {&byte, 1};
+	struct msghdr message = {.msg_iov = &io,
+				 .msg_iovlen = 1,
+				 .msg_control = &control,
+				 .msg_controllen = sizeof control.space};
+	int fd = -1;
+
+	if (recvmsg(channel, &message, MSG_CMSG_CLOEXEC) != 1)
+		return -1;
+	if (CMSG_FIRSTHDR(&message) && control.header.cmsg_type == SCM_RIGHTS)
+		memcpy(&fd, CMSG_DATA(&control.header), sizeof fd);
+	return fd;
+}
