@@ -300,6 +300,7 @@ def damaged():
     """A wild pointer on the way is a sentence, not a crash."""
     asker, wrong = Asker(), []
     items, table = [[1], [2]], {"a": 1}
+    gc.disable()  # the collector would follow the wild pointers itself
     word = ctypes.c_uint64
     here = sys._getframe()
     for address, value, expr in ((word.from_address(id(items) + 24).value, 0xdead0000, "items[0].x"),
