@@ -45,6 +45,8 @@ class Lldb(adapter.Adapter):
     name = "lldb"
 
     def __init__(self, debugger, context):
+        if not context.GetTarget().IsValid():  # lldb 14, in a command run by a script
+            context = _selection(debugger)
         self._debugger = debugger
         self._target = context.GetTarget()
         self._process = context.GetProcess()
@@ -146,8 +148,8 @@ class Lldb(adapter.Adapter):
 
     def _send(self, packet):
         answer = lldb.SBCommandReturnObject()
-        self._debugger.GetCommandInterpreter().HandleCommand(
-            "process plugin packet send '%s'" % packet, answer, False)
+        _messenger().HandleCommand("process plugin packet send '%s'" % packet,
+                                   lldb.SBExecutionContext(self._thread), answer)
         found = re.search(r"^response: (.*)", answer.GetOutput() or "", re.MULTILINE)
         return found.group(1) if found else ""
 
@@ -226,6 +228,28 @@ class Lldb(adapter.Adapter):
         return self._debugger.GetCommandInterpreter().WasInterrupted()
 
 
+def _selection(debugger):
+    target = debugger.GetSelectedTarget()
+    thread = target.GetProcess().GetSelectedThread()
+    frame = thread.GetSelectedFrame()
+    for scope in (frame, thread, target):
+        if scope.IsValid():
+            return lldb.SBExecutionContext(scope)
+    return lldb.SBExecutionContext()
+
+
+def _messenger():
+    """The command interpreter of a debugger of our own: the user's refuses every
+    command from a Ctrl-C on until the command that it came in has ended."""
+    global _own_debugger
+    if _own_debugger is None:
+        _own_debugger = lldb.SBDebugger.Create(False)
+    return _own_debugger.GetCommandInterpreter()
+
+
+_own_debugger = None
+
+
 def _expression_options():
     """Only the selected thread runs, and is put back whatever happens."""
     options = lldb.SBExpressionOptions()
@@ -243,7 +267,7 @@ def _expression_options():
 def _words(error):
     """lldb's own words, without the position and the lines that show it."""
     lines = [line.strip() for line in (error.GetCString() or "no reason given").split("\n")]
-    lines = [line for line in lines if line and line != "error: expression failed to parse:"]
+    lines = [line for line in lines if line and not line.endswith("expression failed to parse:")]
     first = lines[0] if lines else "no reason given"
     while first.startswith(("error: ", "<user expression ")):
         first = first.partition(": ")[2]
