@@ -43,8 +43,8 @@ class Gdb(adapter.Adapter):
         files = [objfile.filename for objfile in gdb.objfiles()
                  if objfile.owner is None and objfile.filename]
         sysroot = gdb.parameter("sysroot") or None
-        if sysroot and sysroot.startswith("target:"):
-            sysroot = None
+        if sysroot and (sysroot.startswith("target:") or sysroot.strip("/") == ""):
+            sysroot = None  # the paths of the core as they are
         return adapter.Target(
             kind, files=[path for path in files if os.path.isfile(path)], sysroot=sysroot,
             search_path=filter(None, (gdb.parameter("solib-search-path") or "").split(":")), **known)

@@ -66,8 +66,7 @@ def test_arguments_and_reply(program, tmp_path):
     given = reply["arguments"]
     assert given[:-2] == ["--library", str(tmp_path / library.LIBRARY), "--request", "-",
                           "--core", "/tmp/the core", "--search", "/binaries",
-                          "--search", "/sys root", "--search", "/x", "--search", "/y",
-                          "--file", "/bin/python3"]
+                          "--search", "/sys root", "--search", "/x", "--search", "/y"]
     assert reply["size"] == len(request.Request(request.FRAMES).encode())
     assert reply["caveats"] == [{"message": "a"}, {"message": "b"}]
     assert reply["undump"] == {"pid": 5}

@@ -29,5 +29,6 @@ class Progress(object):
             return
         self._next = time.time() + INTERVAL
         self._drawn = True
+        done = "%s objects, %s so far" % (count(n_objects), human(n_bytes))
         self._adapter.show_progress(
-            "%s objects, %s so far (Ctrl-C ends it)" % (count(n_objects), human(n_bytes)))
+            (done if n_objects else "working") + " (Ctrl-C ends it)")
