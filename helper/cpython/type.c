@@ -146,6 +146,18 @@ static void describe(struct rme_python *py, struct rme_type *t)
 	rme_addr traverse = t->gc ? rme_ptr(a + (uint64_t)l->type_traverse) : 0;
 	t->traverse = rme_code_callable(py, traverse) ? traverse : 0;
 	t->no_code = traverse && !t->traverse;
+	/* Up to 3.10 whether an object has the collector's header is asked of itself:
+	 * true of these. */
+	if (a == py->sym.float_)
+		t->fast = RME_FAST_FIXED;
+	else if (a == py->sym.str)
+		t->fast = RME_FAST_STR;
+	else if (a == py->sym.tuple)
+		t->fast = RME_FAST_TUPLE;
+	else if (a == py->sym.list)
+		t->fast = RME_FAST_LIST;
+	else if (a == py->sym.dict)
+		t->fast = RME_FAST_DICT;
 	t->leaf = !traverse && (t->kind == RME_KIND_INT || t->kind == RME_KIND_STR ||
 				t->kind == RME_KIND_BYTES || a == py->sym.float_);
 	find_sizeof(py, t);

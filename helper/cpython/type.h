@@ -63,6 +63,16 @@ enum rme_kind {
 	RME_KIND_N
 };
 
+/* Exact builtin types with a short way of their own (fast.h). */
+enum rme_fast {
+	RME_FAST_NONE,
+	RME_FAST_FIXED, /* a fixed size and no references */
+	RME_FAST_STR,
+	RME_FAST_TUPLE,
+	RME_FAST_LIST,
+	RME_FAST_DICT
+};
+
 /* Who defines the __sizeof__ that sys.getsizeof would call. */
 enum rme_sizeof {
 	RME_SIZEOF_OBJECT, /* object.__sizeof__: basic size and items */
@@ -89,6 +99,7 @@ struct rme_type {
 	bool exact;        /* the type of `kind` itself, not a subclass of it */
 	uint8_t values_before; /* a pointer to the attributes stands so far before the
 	                          object (3.11, 3.12); 0: none */
+	uint8_t fast;      /* enum rme_fast */
 	bool leaf;         /* instances have no references in either measure */
 	bool no_code;      /* it has a tp_traverse that may not be called */
 	rme_addr native;   /* the type that `kind` was read from */

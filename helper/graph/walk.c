@@ -1,14 +1,90 @@
 #include "graph/walk.h"
 
+#include "runtime/sys.h"
+
 #define CHECK_EVERY 32768u
 
-/* Keeps the stores of the walk's state in program order around loads of the
- * debuggee that may fault: what was pushed must be found after the jump. */
-#define ORDERED() __asm__ volatile("" : : : "memory")
+/* A load of the debuggee may fault at any time, and the jump back finds only what is in
+ * memory: these stores are neither delayed nor moved across such loads. */
+#define STORE(place, value) (*(volatile __typeof__(place) *)&(place) = (value))
+#define LOAD(address)       (*(const volatile rme_addr *)(address))
 
 static inline bool sound(rme_addr a)
 {
 	return a - 4096 < (1ull << RME_ADDRESS_BITS) - 4096 && !(a & 7);
+}
+
+static void unsound(struct rme_walk *w, rme_addr a)
+{
+	if (w->faulted)
+		w->faulted(w->ctx, a);
+}
+
+static inline bool is_foreign(const struct rme_walk *w, rme_addr a)
+{
+	return w->outbox && (a >> RME_CHUNK_SHIFT & 1) != w->side;
+}
+
+static inline void push(struct rme_walk *w, rme_addr a)
+{
+	uint64_t n = w->n_stack;
+
+	if (__builtin_expect(n == w->stack_size, 0)) {
+		w->exhausted = true;
+		return;
+	}
+	*(volatile uint64_t *)&w->stack[n] = a;
+	STORE(w->n_stack, n + 1);
+}
+
+/* Empties the inbox; may happen in the middle of anything, so it only keeps what came. */
+static void drain(struct rme_walk *w)
+{
+	struct rme_ring *in = w->inbox;
+	uint64_t n = __atomic_load_n(&in->n_sent, __ATOMIC_ACQUIRE), at = in->n_received;
+
+	for (; at != n; at++) {
+		if (w->n_pending == w->pending_size) {
+			w->exhausted = true;
+			continue;
+		}
+		w->pending[w->n_pending++] = in->slots[at & (RME_RING - 1)];
+	}
+	__atomic_store_n(&in->n_received, at, __ATOMIC_RELEASE);
+}
+
+/* Takes what the other side sent; the addresses are sound and ours. */
+static void receive(struct rme_walk *w)
+{
+	drain(w);
+	while (w->n_pending) {
+		rme_addr a = w->pending[--w->n_pending];
+		if (rme_visited_add(&w->visited, a))
+			push(w, a);
+	}
+}
+
+/* Waits a little; where the other thread has no CPU, gives it this one. */
+static void relax(unsigned *n_tries)
+{
+	if (++*n_tries % 64)
+		rme_cpu_relax();
+	else
+		rme_syscall6(RME_SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+}
+
+static void send(struct rme_walk *w, rme_addr a)
+{
+	struct rme_ring *out = w->outbox;
+	uint64_t n = out->n_sent;
+
+	/* The other side may be waiting for room as well: ours must empty meanwhile. */
+	for (unsigned n_tries = 0; n - __atomic_load_n(&out->n_received, __ATOMIC_ACQUIRE) == RME_RING;) {
+		drain(w);
+		relax(&n_tries);
+	}
+	out->slots[n & (RME_RING - 1)] = a;
+	__atomic_store_n(&out->n_sent, n + 1, __ATOMIC_RELEASE);
 }
 
 static int visit(void *object, void *arg)
@@ -18,20 +94,12 @@ static int visit(void *object, void *arg)
 
 	if (!a)
 		return 0;
-	if (__builtin_expect(!sound(a), 0)) {
-		if (w->faulted)
-			w->faulted(w->ctx, a);
-		return 0;
-	}
-	if (!rme_visited_add(&w->visited, a))
-		return 0;
-	if (__builtin_expect(w->n_stack == w->stack_size, 0)) {
-		w->exhausted = true;
-		return 0;
-	}
-	w->stack[w->n_stack] = a;
-	ORDERED();
-	w->n_stack++;
+	if (__builtin_expect(!sound(a), 0))
+		unsound(w, a);
+	else if (is_foreign(w, a))
+		send(w, a);
+	else if (rme_visited_add(&w->visited, a))
+		push(w, a);
 	return 0;
 }
 
@@ -39,6 +107,7 @@ static int visit(void *object, void *arg)
 static void range(void *arg, rme_addr first, uint64_t count, uint64_t stride)
 {
 	struct rme_walk *w = arg;
+	volatile uint64_t *top = &w->stack[w->n_stack];
 
 	if (!count || !first)
 		return;
@@ -46,11 +115,21 @@ static void range(void *arg, rme_addr first, uint64_t count, uint64_t stride)
 		w->exhausted = true;
 		return;
 	}
-	w->stack[w->n_stack] = count;
-	w->stack[w->n_stack + 1] = stride;
-	w->stack[w->n_stack + 2] = first | 1;
-	ORDERED();
-	w->n_stack += 3;
+	top[0] = count;
+	top[1] = stride;
+	top[2] = first | 1;
+	STORE(w->n_stack, w->n_stack + 3);
+}
+
+static bool init_stacks(struct rme_walk *w, struct rme_arena *arena)
+{
+	w->sink = (struct rme_sink){visit, range, w};
+	w->stack_size = rme_arena_left(arena) / 4 / 8;
+	w->stack = rme_arena_alloc(arena, w->stack_size * 8);
+	w->deferred_size = rme_arena_left(arena) / 16 / 8;
+	w->deferred = rme_arena_alloc(arena, w->deferred_size * 8);
+	w->next_check = CHECK_EVERY;
+	return w->stack && w->deferred;
 }
 
 bool rme_walk_init(struct rme_walk *w, struct rme_arena *arena, struct rme_guards *guards,
@@ -61,13 +140,7 @@ bool rme_walk_init(struct rme_walk *w, struct rme_arena *arena, struct rme_guard
 	w->prepare = prepare;
 	w->expand = expand;
 	w->ctx = ctx;
-	w->sink = (struct rme_sink){visit, range, w};
-	w->stack_size = rme_arena_left(arena) / 4 / 8;
-	w->stack = rme_arena_alloc(arena, w->stack_size * 8);
-	w->deferred_size = rme_arena_left(arena) / 16 / 8;
-	w->deferred = rme_arena_alloc(arena, w->deferred_size * 8);
-	w->next_check = CHECK_EVERY;
-	return w->stack && w->deferred && rme_visited_init(&w->visited, arena);
+	return init_stacks(w, arena) && rme_visited_init(&w->visited, arena);
 }
 
 void rme_walk_root(struct rme_walk *w, rme_addr node)
@@ -85,58 +158,73 @@ bool rme_walk_clear(struct rme_walk *w)
 	return wiped;
 }
 
+static inline void enqueue(struct rme_walk *w, rme_addr a)
+{
+	uint32_t n = w->queue_n;
+
+	/* Most objects end within 64 bytes of their start, if not in one line. */
+	__builtin_prefetch((const void *)a);
+	__builtin_prefetch((const void *)(a + 40));
+	*(volatile rme_addr *)&w->queue[(w->queue_head + n) & (RME_QUEUE - 1)] = a;
+	STORE(w->queue_n, n + 1);
+}
+
+/* Fills the queue from the array of references on top of the stack. */
+static inline void refill_from_cursor(struct rme_walk *w)
+{
+	volatile uint64_t *cursor = &w->stack[w->n_stack - 3];
+	uint64_t count = cursor[0], stride = cursor[1];
+	rme_addr slot = cursor[2] & ~1ull;
+
+	STORE(w->in_cursor, true);
+	while (count && w->queue_n < RME_QUEUE) {
+		rme_addr a = LOAD(slot);
+		slot += stride;
+		count--;
+		if (!a)
+			continue;
+		if (__builtin_expect(!sound(a), 0))
+			unsound(w, a);
+		else if (is_foreign(w, a))
+			send(w, a);
+		else if (rme_visited_add(&w->visited, a))
+			enqueue(w, a);
+	}
+	STORE(w->in_cursor, false);
+	cursor[0] = count;
+	cursor[2] = slot | 1;
+	if (!count)
+		STORE(w->n_stack, w->n_stack - 3);
+}
+
 /* Takes references from the stack into the queue and asks for their memory. */
 static inline void refill(struct rme_walk *w)
 {
 	while (w->queue_n < RME_QUEUE && w->n_stack) {
 		uint64_t top = w->stack[w->n_stack - 1];
-		rme_addr a = top;
-
 		if (top & 1) {
-			uint64_t *cursor = &w->stack[w->n_stack - 3];
-			rme_addr slot = top & ~1ull;
-			w->in_cursor = true;
-			ORDERED();
-			a = rme_u64(slot);
-			ORDERED();
-			w->in_cursor = false;
-			if (--cursor[0])
-				cursor[2] = (slot + cursor[1]) | 1;
-			else
-				w->n_stack -= 3;
-			if (!a)
-				continue;
-			if (__builtin_expect(!sound(a), 0)) {
-				if (w->faulted)
-					w->faulted(w->ctx, a);
-				continue;
-			}
-			if (!rme_visited_add(&w->visited, a))
-				continue;
+			refill_from_cursor(w);
 		} else {
-			w->n_stack--;
+			STORE(w->n_stack, w->n_stack - 1);
+			enqueue(w, top);
 		}
-		/* Most objects end within 64 bytes of their start, if not in one line. */
-		__builtin_prefetch((const void *)a);
-		__builtin_prefetch((const void *)(a + 40));
-		w->queue[(w->queue_head + w->queue_n++) & (RME_QUEUE - 1)] = a;
 	}
 }
 
 /* Up to two a time: the prepared part of the queue fills up while it is worked on. A
- * node whose head faults is marked as prepared before, and faults again in expand. */
+ * node whose head faults counts as prepared, and faults again in expand. */
 static inline void prepare(struct rme_walk *w)
 {
 	for (int i = 0; i < 2 && w->queue_prepared < RME_QUEUE_PREPARED &&
 			w->queue_prepared < w->queue_n;
 	     i++) {
-		uint32_t at = (w->queue_head + w->queue_prepared++) & (RME_QUEUE - 1);
-		w->cookies[at] = 0;
-		w->preparing = true;
-		ORDERED();
-		w->cookies[at] = w->prepare(w->ctx, w->queue[at]);
-		ORDERED();
-		w->preparing = false;
+		uint32_t at = (w->queue_head + w->queue_prepared) & (RME_QUEUE - 1);
+		STORE(w->queue_prepared, w->queue_prepared + 1);
+		STORE(w->cookies[at], 0);
+		STORE(w->preparing, true);
+		uint64_t cookie = w->prepare(w->ctx, w->queue[at]);
+		STORE(w->preparing, false);
+		w->cookies[at] = cookie;
 	}
 }
 
@@ -144,11 +232,54 @@ static void report(struct rme_walk *w)
 {
 	w->next_check = w->n_objects + CHECK_EVERY;
 	if (w->progress) {
-		w->progress[0] = w->n_objects;
-		w->progress[1] = w->n_bytes;
+		w->progress[0] = w->n_objects + (w->partner ? w->partner->n_objects : 0);
+		w->progress[1] = w->n_bytes + (w->partner ? w->partner->n_bytes : 0);
 	}
 	if (w->cancel && *w->cancel)
 		w->cancelled = true;
+	if (w->pause_at && w->n_objects >= w->pause_at)
+		w->paused = true;
+}
+
+static inline void count(struct rme_walk *w, rme_addr node, uint64_t size)
+{
+	w->n_objects++;
+	w->n_bytes += size;
+	if (w->counted)
+		w->counted(w->counted_ctx, node, size);
+	if (__builtin_expect(w->n_objects >= w->next_check, 0))
+		report(w);
+}
+
+/* Apart from the function with the guard: what a setjmp may return to lives in memory,
+ * not in registers. */
+static __attribute__((noinline)) void loop(struct rme_walk *w, bool deferred)
+{
+	while (!w->cancelled && !w->paused) {
+		if (w->inbox)
+			receive(w);
+		refill(w);
+		if (!w->queue_n)
+			break;
+		prepare(w);
+		uint32_t head = w->queue_head;
+		rme_addr node = w->queue[head];
+		STORE(w->queue_head, (head + 1) & (RME_QUEUE - 1));
+		STORE(w->queue_n, w->queue_n - 1);
+		STORE(w->queue_prepared, w->queue_prepared - 1);
+		STORE(w->current, node);
+		uint64_t size = 0;
+		enum rme_node kind =
+			w->expand(w->ctx, node, w->cookies[head], deferred, &w->sink, &size);
+		if (kind == RME_NODE_COUNTED) {
+			count(w, node, size);
+		} else if (kind == RME_NODE_DEFERRED) {
+			if (w->n_deferred == w->deferred_size)
+				w->exhausted = true;
+			else
+				w->deferred[w->n_deferred++] = node;
+		}
+	}
 }
 
 /* Works until nothing is left or a load faults; false after a fault. */
@@ -158,35 +289,7 @@ static bool work(struct rme_walk *w, bool deferred)
 
 	if (!RME_GUARD(w->guards, &guard))
 		return false;
-	for (;;) {
-		refill(w);
-		if (!w->queue_n || w->cancelled)
-			break;
-		prepare(w);
-		uint32_t head = w->queue_head;
-		rme_addr node = w->queue[head];
-		w->queue_head = (head + 1) & (RME_QUEUE - 1);
-		w->queue_n--;
-		w->queue_prepared--;
-		w->current = node;
-		ORDERED();
-		uint64_t size = 0;
-		enum rme_node kind =
-			w->expand(w->ctx, node, w->cookies[head], deferred, &w->sink, &size);
-		if (kind == RME_NODE_COUNTED) {
-			w->n_objects++;
-			w->n_bytes += size;
-			if (w->counted)
-				w->counted(w->counted_ctx, node, size);
-			if (__builtin_expect(w->n_objects >= w->next_check, 0))
-				report(w);
-		} else if (kind == RME_NODE_DEFERRED) {
-			if (w->n_deferred == w->deferred_size)
-				w->exhausted = true;
-			else
-				w->deferred[w->n_deferred++] = node;
-		}
-	}
+	loop(w, deferred);
 	rme_guard_pop(w->guards, &guard);
 	return true;
 }
@@ -206,10 +309,13 @@ static void work_on(struct rme_walk *w, bool deferred)
 		if (w->faulted)
 			w->faulted(w->ctx, w->current);
 	}
+	if (w->visited.failed)
+		w->exhausted = true;
 }
 
 void rme_walk_first(struct rme_walk *w)
 {
+	w->paused = false;
 	work_on(w, false);
 	w->n_objects_first = w->n_objects;
 	w->n_bytes_first = w->n_bytes;
@@ -225,6 +331,102 @@ void rme_walk_rest(struct rme_walk *w)
 		work_on(w, true);
 	}
 	report(w);
-	if (w->visited.failed)
-		w->exhausted = true;
+}
+
+bool rme_walk_pair_init(struct rme_walk *first, struct rme_walk *second, struct rme_arena *arena,
+			struct rme_guards *guards, void *ctx)
+{
+	struct rme_ring *rings = rme_arena_alloc(arena, 2 * sizeof *rings);
+
+	memset(second, 0, sizeof *second);
+	second->guards = guards;
+	second->prepare = first->prepare;
+	second->expand = first->expand;
+	second->ctx = ctx;
+	second->faulted = first->faulted;
+	second->cancel = first->cancel;
+	if (!rings || !init_stacks(second, arena))
+		return false;
+	/* The directory is shared, the chunks in it belong to one side or the other. Of
+	 * its own: a list of chunks, and an arena to make them from. */
+	second->visited = first->visited;
+	second->visited.arena = arena;
+	second->visited.n_chunks = 0;
+	second->visited.max_chunks = rme_arena_left(arena) / 2 / sizeof(uint64_t *) / RME_CHUNK_WORDS;
+	second->visited.chunks =
+		rme_arena_alloc(arena, second->visited.max_chunks * sizeof(uint64_t *));
+	second->visited.n_log = second->visited.max_log = 0;
+	for (int i = 0; i < 2; i++) {
+		struct rme_walk *w = i ? second : first;
+		w->inbox = &rings[i];
+		w->outbox = &rings[!i];
+		w->side = (uint64_t)i;
+		w->n_pending = 0;
+		w->pending_size = rme_arena_left(arena) / 8 / sizeof *w->pending;
+		w->pending = rme_arena_alloc(arena, w->pending_size * sizeof *w->pending);
+		w->paused = false;
+		if (!w->pending)
+			return false;
+	}
+	first->partner = second;
+	return second->visited.chunks != NULL;
+}
+
+/* Is the pair at its end? Only when the other side is idle, and everything that either
+ * sent has arrived: then nothing can wake it. */
+static bool pair_is_over(const struct rme_walk *w)
+{
+	const struct rme_ring *in = w->inbox, *out = w->outbox;
+
+	return __atomic_load_n(&out->idle, __ATOMIC_SEQ_CST) &&
+	       out->n_sent == __atomic_load_n(&out->n_received, __ATOMIC_SEQ_CST) &&
+	       __atomic_load_n(&in->n_sent, __ATOMIC_SEQ_CST) == in->n_received;
+}
+
+void rme_walk_pair_run(struct rme_walk *w)
+{
+	struct rme_ring *in = w->inbox;
+	unsigned n_tries = 0;
+
+	for (;;) {
+		__atomic_store_n(&in->idle, false, __ATOMIC_SEQ_CST);
+		work_on(w, false);
+		/* A walk that was cancelled goes on emptying its inbox, for the other may
+		 * be waiting for room in it. */
+		w->n_pending = w->cancelled ? 0 : w->n_pending;
+		__atomic_store_n(&in->idle, true, __ATOMIC_SEQ_CST);
+		while (__atomic_load_n(&in->n_sent, __ATOMIC_ACQUIRE) == in->n_received) {
+			if (pair_is_over(w))
+				return;
+			relax(&n_tries);
+		}
+		if (w->cancelled)
+			drain(w);
+	}
+}
+
+void rme_walk_pair_end(struct rme_walk *first, struct rme_walk *second)
+{
+	first->inbox = first->outbox = NULL;
+	first->partner = NULL;
+	first->n_objects += second->n_objects;
+	first->n_bytes += second->n_bytes;
+	first->n_objects_first = first->n_objects;
+	first->n_bytes_first = first->n_bytes;
+	first->exhausted |= second->exhausted;
+	first->cancelled |= second->cancelled;
+	for (uint64_t i = 0; i < second->n_deferred; i++) {
+		if (first->n_deferred == first->deferred_size)
+			first->exhausted = true;
+		else
+			first->deferred[first->n_deferred++] = second->deferred[i];
+	}
+	/* Clearing goes through the list of chunks. */
+	for (uint64_t i = 0; i < second->visited.n_chunks; i++) {
+		if (first->visited.n_chunks == first->visited.max_chunks)
+			first->exhausted = true;
+		else
+			first->visited.chunks[first->visited.n_chunks++] = second->visited.chunks[i];
+	}
+	first->visited.n_log = first->visited.max_log;
 }

@@ -3,9 +3,12 @@
  *
  * Nodes are taken depth first from an explicit stack through a short queue, so that
  * a node's memory is on its way while the ones before it are worked on: first its
- * head, then, from the middle of the queue on, what `prepare` asks for. Arrays of
- * references stand on the stack as cursors, not as their elements: the stack of a
- * list of ten million stays three words deep. */
+ * head, then, from the middle of the queue on, what `prepare` asks for. Arrays
+ * of references stand on the stack as cursors, not as their elements: the stack of a
+ * list of ten million stays three words deep.
+ *
+ * Two walks may work as a pair, each on a thread of its own: each owns every other
+ * chunk of the visited set and sends the other what it finds in the other's. */
 #ifndef RME_GRAPH_WALK_H
 #define RME_GRAPH_WALK_H
 
@@ -31,8 +34,17 @@ typedef uint64_t (*rme_prepare_fn)(void *ctx, rme_addr node);
 /* Told of each node that was counted (may be NULL). */
 typedef void (*rme_counted_fn)(void *ctx, rme_addr node, uint64_t size);
 
-#define RME_QUEUE 32u /* power of two */
+#define RME_QUEUE          32u /* power of two */
 #define RME_QUEUE_PREPARED 16u
+#define RME_RING           4096u /* power of two */
+
+/* From one thread of a pair to the other. Each side's index on a line of its own. */
+struct rme_ring {
+	rme_addr slots[RME_RING];
+	uint64_t n_sent __attribute__((aligned(64)));
+	uint64_t n_received __attribute__((aligned(64)));
+	bool idle __attribute__((aligned(64))); /* the receiver has nothing to do */
+};
 
 struct rme_walk {
 	/* set by rme_walk_init */
@@ -49,11 +61,13 @@ struct rme_walk {
 	void (*faulted)(void *ctx, rme_addr node); /* expanding it faulted */
 	const volatile uint32_t *cancel; /* non-zero ends the walk */
 	volatile uint64_t *progress;     /* objects, bytes */
+	uint64_t pause_at; /* rme_walk_first returns at so many objects; 0: never */
 	/* the result of a run */
 	uint64_t n_objects, n_bytes;
 	uint64_t n_objects_first, n_bytes_first; /* without deferred nodes */
 	bool cancelled;
 	bool exhausted; /* out of arena: the figures are too low */
+	bool paused;    /* at pause_at, with work left */
 	/* at work */
 	struct rme_sink sink;
 	uint64_t n_stack, n_deferred;
@@ -63,10 +77,24 @@ struct rme_walk {
 	rme_addr current;
 	bool in_cursor, preparing;
 	uint64_t next_check;
+	/* of a pair, else NULL */
+	struct rme_ring *inbox, *outbox;
+	rme_addr *pending; /* received, not looked at yet */
+	uint64_t n_pending, pending_size;
+	const struct rme_walk *partner; /* for the progress of both */
+	uint64_t side; /* 0 or 1: owns the chunks whose number has that parity */
 };
 
 bool rme_walk_init(struct rme_walk *w, struct rme_arena *arena, struct rme_guards *guards,
 		   rme_prepare_fn prepare, rme_expand_fn expand, void *ctx);
+
+/* Makes `second` the partner of a walk that paused: it shares the visited set and has
+ * stacks of its own from the arena. Both then call rme_walk_pair_run, each on its own
+ * thread, and rme_walk_pair_end takes over what the second found. */
+bool rme_walk_pair_init(struct rme_walk *first, struct rme_walk *second, struct rme_arena *arena,
+			struct rme_guards *guards, void *ctx);
+void rme_walk_pair_run(struct rme_walk *w);
+void rme_walk_pair_end(struct rme_walk *first, struct rme_walk *second);
 
 /* Adds a root. */
 void rme_walk_root(struct rme_walk *w, rme_addr node);

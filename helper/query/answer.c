@@ -2,6 +2,7 @@
 #include "query/query.h"
 #include "runtime/snapshot.h"
 #include "runtime/sys.h"
+#include "runtime/thread.h"
 
 /* Address space, not memory: as much as the largest heap could ask for, halved
  * until the system grants it. */
@@ -65,7 +66,8 @@ static void run_query(struct rme_query_ctx *ctx)
 	}
 }
 
-void rme_query_answer(struct rme_block *block, struct rme_arena *arena, struct rme_guards *guards)
+void rme_query_answer(struct rme_block *block, struct rme_arena *arena, struct rme_guards *guards,
+		      bool threads)
 {
 	struct rme_query_ctx *ctx = rme_arena_alloc(arena, sizeof *ctx);
 	char version[32];
@@ -79,6 +81,7 @@ void rme_query_answer(struct rme_block *block, struct rme_arena *arena, struct r
 	ctx->request = (const void *)block->request;
 	ctx->arena = arena;
 	ctx->guards = guards;
+	ctx->threads = threads && rme_cpus() > 1;
 	ctx->owned = !(ctx->request->flags & RME_TRAVERSE_ONLY);
 	ctx->classes = !(ctx->request->flags & RME_NO_CLASSES);
 	ctx->out = (struct rme_buffer){(char *)block->reply, block->reply_capacity, 0, false};
@@ -139,7 +142,7 @@ int64_t rme_answer(struct rme_block *block)
 {
 	struct rme_arena arena = {(uint8_t *)block->arena, block->arena_size, RME_GUARD_STACK};
 
-	rme_query_answer(block, &arena, guards_of(block));
+	rme_query_answer(block, &arena, guards_of(block), false);
 	__atomic_store_n(&block->state, RME_DONE, __ATOMIC_RELEASE);
 	return RME_DONE;
 }
@@ -172,7 +175,7 @@ static void answer_on_stack(void *arg)
 	struct rme_arena arena = {(uint8_t *)block->arena, block->arena_size,
 				  RME_GUARD_STACK + SNAPSHOT_STACK};
 
-	rme_query_answer(block, &arena, guards_of(block));
+	rme_query_answer(block, &arena, guards_of(block), true);
 	__atomic_store_n(&block->state, RME_DONE, __ATOMIC_RELEASE);
 	rme_syscall6(RME_SYS_futex, (long)&block->state, 1 /* FUTEX_WAKE */, 1, 0, 0, 0);
 	rme_syscall6(RME_SYS_exit_group, 0, 0, 0, 0, 0, 0);

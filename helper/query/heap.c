@@ -1,9 +1,11 @@
 #include "cpython/dict.h"
+#include "cpython/fast.h"
 #include "cpython/object.h"
 #include "query/query.h"
 
 enum {
 	MAX_NAMESPACES = 1 << 20,
+	PAIR_FROM = 200000, /* objects: below, a second thread costs more than it gives */
 	/* Far above any count of references, far below any address: a freed block begins
 	 * with a pointer to the next one (Objects/obmalloc.c). */
 	REFCOUNT_MAX_BITS = 40
@@ -65,9 +67,11 @@ static enum rme_node expand(void *arg, rme_addr object, uint64_t cookie, bool de
 		return RME_NODE_OUTSIDE;
 	if (!deferred && (t->is_type || t->kind == RME_KIND_CODE) && !is_forced(ctx, object))
 		return RME_NODE_DEFERRED;
-	*size = rme_size_of(py, t, object);
-	if (!t->leaf)
-		rme_refs_of(py, t, object, ctx->owned, sink);
+	if (!rme_fast(py, t, object, ctx->owned, sink, size)) {
+		*size = rme_size_of(py, t, object);
+		if (!t->leaf)
+			rme_refs_of(py, t, object, ctx->owned, sink);
+	}
 	return RME_NODE_COUNTED;
 }
 
@@ -195,7 +199,11 @@ void rme_heap_measure(struct rme_query_ctx *ctx, struct rme_size *ret)
 {
 	struct rme_walk *w = &ctx->walk;
 
+	w->pause_at = ctx->threads ? PAIR_FROM : 0;
 	rme_walk_first(w);
+	if (w->paused)
+		rme_heap_pair(ctx);
+	w->pause_at = 0;
 	if (ctx->classes)
 		rme_walk_rest(w);
 	*ret = (struct rme_size){w->n_bytes, w->n_objects, w->n_bytes_first};

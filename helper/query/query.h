@@ -37,17 +37,22 @@ struct rme_query_ctx {
 	uint64_t n_namespaces;
 	rme_addr forced[RME_MAX_FORCED]; /* roots that are entered whatever they are */
 	uint32_t n_forced;
+	bool threads; /* a second thread may help: this process is ours */
 	bool over_budget; /* some sizes were not taken one by one */
 	uint64_t n_unmeasured; /* frames without a size of their own */
 	struct rme_python_thread thread; /* the selected one, if tstate */
 	struct rme_frame frame;          /* the selected one, if address */
 };
 
-/* answer.c: writes the whole reply, an error if need be. */
+/* answer.c: writes the whole reply, an error if need be. `threads`: a second thread may be
+ * made, since the process is a snapshot. */
 void rme_query_answer(struct rme_block *block, struct rme_arena *arena,
-		      struct rme_guards *guards);
+		      struct rme_guards *guards, bool threads);
 /* The reply is this error. */
 void rme_query_fail(struct rme_block *block, const char *kind, const char *message);
+
+/* pair.c: goes on with a walk that paused, on two threads, to the deferred nodes. */
+void rme_heap_pair(struct rme_query_ctx *ctx);
 
 /* One per enum rme_query. Each sets ctx->error or writes members of the reply. */
 void rme_query_memory(struct rme_query_ctx *ctx);
@@ -74,7 +79,8 @@ void rme_heap_root(struct rme_query_ctx *ctx, rme_addr object, bool asked);
 /* Adds the locals of a frame as roots. */
 void rme_heap_root_frame(struct rme_query_ctx *ctx, const struct rme_frame *frame);
 
-/* Sizes everything that the roots reach, shared objects once. */
+/* Sizes everything that the roots reach, shared objects once. A large graph is walked
+ * by two threads where that is allowed. */
 void rme_heap_measure(struct rme_query_ctx *ctx, struct rme_size *ret);
 
 /* Is the node part of the graph when it is met (no module, no namespace, an object)? */

@@ -14,6 +14,7 @@ enum {
 	RME_SYS_munmap = 11,
 	RME_SYS_rt_sigaction = 13,
 	RME_SYS_rt_sigprocmask = 14,
+	RME_SYS_sched_yield = 24,
 	RME_SYS_madvise = 28,
 	RME_SYS_clone = 56,
 	RME_SYS_exit = 60,
@@ -24,6 +25,7 @@ enum {
 	RME_SYS_arch_prctl = 158,
 	RME_SYS_setrlimit = 160,
 	RME_SYS_futex = 202,
+	RME_SYS_sched_getaffinity = 204,
 	RME_SYS_exit_group = 231,
 	RME_SYS_openat = 257,
 	RME_SYS_prlimit64 = 302
@@ -45,13 +47,47 @@ static inline long rme_syscall6(long n, long a, long b, long c, long d, long e, 
 	return r;
 }
 
-/* The fs base of the calling thread, 0 when it has none. */
+/* The fs base of the calling thread. By the ABI of thread-local storage the word there
+ * is its own address, so no system call is needed (undump's sandbox allows none).
+ * Faults in a thread without it: hold a guard. */
 static inline uint64_t rme_cpu_thread_pointer(void)
 {
-	uint64_t fs = 0;
-	rme_syscall6(RME_SYS_arch_prctl, 0x1003 /* ARCH_GET_FS */, (long)&fs, 0, 0, 0, 0);
-	return fs;
+	uint64_t pointer;
+
+	__asm__ volatile("mov %%fs:0, %0" : "=r"(pointer));
+	return pointer;
 }
+
+/* A thread with that stack that runs fn(arg) and ends; returns its id or -errno. */
+static inline long rme_cpu_clone_thread(unsigned long flags, void *stack_top, void (*fn)(void *),
+					void *arg)
+{
+	uint64_t *top = (uint64_t *)((uint64_t)stack_top & ~15ul);
+	long r;
+
+	*--top = (uint64_t)arg;
+	*--top = (uint64_t)fn;
+	register long r10 __asm__("r10") = 0;
+	register long r8 __asm__("r8") = 0;
+	__asm__ volatile("syscall\n\t"
+			 "test %%rax, %%rax\n\t"
+			 "jnz 1f\n\t"
+			 "xor %%ebp, %%ebp\n\t"
+			 "pop %%rax\n\t"
+			 "pop %%rdi\n\t"
+			 "call *%%rax\n\t"
+			 "xor %%edi, %%edi\n\t"
+			 "mov $60, %%eax\n\t" /* exit: of this thread alone */
+			 "syscall\n\t"
+			 "ud2\n"
+			 "1:"
+			 : "=a"(r)
+			 : "a"(RME_SYS_clone), "D"(flags), "S"(top), "d"(0), "r"(r10), "r"(r8)
+			 : "rcx", "r11", "memory");
+	return r;
+}
+
+static inline void rme_cpu_relax(void) { __builtin_ia32_pause(); }
 
 /* Calls fn(arg) on another stack and never returns. */
 static inline __attribute__((noreturn)) void rme_cpu_run_on_stack(void *top, void (*fn)(void *),

@@ -1,0 +1,86 @@
+/* Two threads for one large walk. The second has a view of its own of everything that
+ * is written while walking: types met, doubts, stacks, memory. */
+#include "query/query.h"
+#include "runtime/thread.h"
+
+struct second {
+	struct rme_query_ctx ctx;
+	struct rme_arena arena;
+	struct rme_helper_thread thread;
+};
+
+static void run_second(void *arg)
+{
+	struct second *s = arg;
+
+	rme_walk_pair_run(&s->ctx.walk);
+}
+
+/* Takes over what the second thread counted of a type. */
+static void merge_type(void *arg, struct rme_type *theirs)
+{
+	struct rme_query_ctx *ctx = arg;
+	struct rme_type *ours;
+
+	if (!(theirs->n_estimated | theirs->n_inferred | theirs->n_faults))
+		return;
+	ours = rme_type_get(&ctx->py, theirs->address);
+	if (!ours)
+		return;
+	ours->n_estimated += theirs->n_estimated;
+	ours->n_inferred += theirs->n_inferred;
+	ours->n_faults += theirs->n_faults;
+	ours->example = theirs->example;
+}
+
+static void merge(struct rme_query_ctx *ctx, struct second *s)
+{
+	const struct rme_doubts *d = &s->ctx.doubts;
+
+	rme_walk_pair_end(&ctx->walk, &s->ctx.walk);
+	rme_types_each(&s->ctx.py, merge_type, ctx);
+	ctx->doubts.n_corrupt += d->n_corrupt;
+	ctx->doubts.n_freed += d->n_freed;
+	if (d->corrupt)
+		ctx->doubts.corrupt = d->corrupt;
+	if (d->freed)
+		ctx->doubts.freed = d->freed;
+}
+
+static bool make_second(struct rme_query_ctx *ctx, struct second *s)
+{
+	size_t n = rme_arena_left(ctx->arena) / 4;
+
+	s->arena = (struct rme_arena){rme_arena_alloc(ctx->arena, n), n, 0};
+	if (!s->arena.base || !rme_helper_thread_init(&s->thread, &s->arena))
+		return false;
+	s->ctx = *ctx;
+	s->ctx.arena = s->ctx.py.arena = &s->arena;
+	s->ctx.guards = s->ctx.py.guards = s->thread.guards;
+	s->ctx.doubts = (struct rme_doubts){0};
+	s->thread.fn = run_second;
+	s->thread.arg = s;
+	/* Reading the class that types are told by may fault: under our own guard. */
+	s->ctx.py.guards = ctx->guards;
+	bool ok = rme_types_init(&s->ctx.py);
+	s->ctx.py.guards = s->thread.guards;
+	return ok && rme_walk_pair_init(&ctx->walk, &s->ctx.walk, &s->arena, s->thread.guards, &s->ctx);
+}
+
+void rme_heap_pair(struct rme_query_ctx *ctx)
+{
+	struct second *s = rme_arena_alloc(ctx->arena, sizeof *s);
+	struct rme_walk *w = &ctx->walk;
+
+	w->pause_at = 0;
+	if (s && make_second(ctx, s) && rme_helper_thread_start(&s->thread, &s->arena)) {
+		rme_walk_pair_run(w);
+		rme_helper_thread_join(&s->thread);
+		merge(ctx, s);
+	} else {
+		/* Alone, then. */
+		w->inbox = w->outbox = NULL;
+		w->partner = NULL;
+		rme_walk_first(w);
+	}
+}
