@@ -85,6 +85,19 @@ static int on_thread(void *arg, const struct rme_python_thread *t)
 	return runs;
 }
 
+/* Which thread this is; 0 when it has no thread-local storage. */
+static uint64_t own_thread_pointer(const struct rme_python *py)
+{
+	struct rme_guard guard;
+
+	if (RME_GUARD(py->guards, &guard)) {
+		uint64_t pointer = rme_cpu_thread_pointer();
+		rme_guard_pop(py->guards, &guard);
+		return pointer;
+	}
+	return 0;
+}
+
 bool rme_thread_selected(struct rme_python *py, struct rme_python_thread *ret,
 			 struct rme_error *error)
 {
@@ -94,7 +107,7 @@ bool rme_thread_selected(struct rme_python *py, struct rme_python_thread *ret,
 	struct rme_guard guard;
 
 	if (!by_pointer.thread_pointer)
-		by_pointer.thread_pointer = rme_cpu_thread_pointer();
+		by_pointer.thread_pointer = own_thread_pointer(py);
 	ret->tstate = 0;
 	if (RME_GUARD(py->guards, &guard)) {
 		if (by_pointer.thread_pointer)
