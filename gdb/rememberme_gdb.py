@@ -25,7 +25,9 @@ class Gdb(adapter.Adapter):
     name = "gdb"
 
     def __init__(self):
-        self._native = None  # ptrace.StoppedThread, inside calls()
+        # Inside calls() of a process that gdb itself traces:
+        self._native = None  # ptrace.StoppedThread
+        self._memory = None  # descriptor of /proc/PID/mem, or None
 
     # What is being debugged
 
@@ -75,6 +77,13 @@ class Gdb(adapter.Adapter):
             raise Unreadable(address, size)
 
     def write(self, address, data):
+        # gdb would announce each of its writes to MI and to event handlers
+        if self._memory is not None:
+            try:
+                if os.pwrite(self._memory, data, address) == len(data):
+                    return
+            except OSError:
+                pass  # a hardened kernel, which lets only ptrace write to read-only pages
         try:
             gdb.selected_inferior().write_memory(address, data)
         except (gdb.error, OverflowError, ValueError):
@@ -92,12 +101,25 @@ class Gdb(adapter.Adapter):
             if not is_native or _breakpoints_stay():
                 stack.enter_context(_breakpoints_out())
             if is_native:
-                pid, lwp, _ = thread.ptid
-                self._native = ptrace.StoppedThread(pid, lwp or pid, self.read, self.write)
-                stack.callback(setattr, self, "_native", None)
+                stack.enter_context(self._native_calls(thread))
             else:
                 stack.enter_context(_gdb_calls())
             yield
+
+    @contextlib.contextmanager
+    def _native_calls(self, thread):
+        pid, lwp, _ = thread.ptid
+        self._native = ptrace.StoppedThread(pid, lwp or pid, self.read, self.write)
+        try:
+            self._memory = os.open("/proc/%d/mem" % pid, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            pass
+        try:
+            yield
+        finally:
+            if self._memory is not None:
+                os.close(self._memory)
+            self._native = self._memory = None
 
     def call(self, address, *arguments):
         if self._native is not None:
