@@ -88,7 +88,11 @@ bool ud_binary_open(struct ud_binary *ret, const char *path)
 {
 	struct stat st;
 
-	*ret = (struct ud_binary){.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+	/* The path may come from the core: no device is to be opened because of it. */
+	*ret = (struct ud_binary){.fd = -1};
+	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	ret->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (ret->fd < 0)
 		return false;
 	elf_version(EV_CURRENT);

@@ -13,33 +13,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "undump/cancel.h"
 #include "undump/pager.h"
 
 enum { TICK_MS = 200 };
-
-static void watched_signals(sigset_t *ret)
-{
-	sigemptyset(ret);
-	sigaddset(ret, SIGINT);
-	sigaddset(ret, SIGTERM);
-	sigaddset(ret, SIGCHLD);
-}
-
-void ud_signals_block(void)
-{
-	sigset_t set;
-
-	watched_signals(&set);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-}
-
-bool ud_cancelled(void)
-{
-	sigset_t set;
-
-	return sigpending(&set) == 0 && (sigismember(&set, SIGINT) || sigismember(&set, SIGTERM));
-}
 
 /* Memory that is the child's own, not the files': anonymous and shared pages. */
 static uint64_t own_memory(pid_t pid)
@@ -197,7 +174,7 @@ bool ud_child_run(const struct ud_place *place, const struct ud_target *target,
 	int channel[2];
 
 	*ret = (struct ud_outcome){0};
-	watched_signals(&set);
+	ud_signals_watched(&set);
 	w.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (w.signals < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) < 0)
 		return ud_fail(error, "system", "the analysis cannot be started: %s",
@@ -216,6 +193,7 @@ bool ud_child_run(const struct ud_place *place, const struct ud_target *target,
 	close(channel[0]);
 	int status = watch(&w);
 	bool ok = judge(&w, status, error);
+	ret->n_faults = w.pager.n_faults;
 	ret->n_unreadable = w.pager.n_unreadable;
 	ud_pager_deinit(&w.pager);
 	close(w.signals);

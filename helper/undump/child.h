@@ -14,14 +14,10 @@ struct ud_limits {
 
 struct ud_outcome {
 	uint64_t reply_size;
+	uint64_t n_faults;     /* that undump answered, one page or many at a time */
 	uint64_t n_unreadable; /* pages that the target should have had */
 	uint64_t max_rss;      /* the most that the child had in memory, bytes */
 };
-
-/* Blocks SIGINT, SIGTERM and SIGCHLD from here on: ud_child_run waits for them, and
- * others ask ud_cancelled(). */
-void ud_signals_block(void);
-bool ud_cancelled(void);
 
 /* Runs the question in a child and waits for it: "cancelled", "time-limit",
  * "memory-limit", "died", "system". */

@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "undump/cancel.h"
+
 static bool has_header(const struct ud_target *t, uint64_t base)
 {
 	char magic[SELFMAG];
@@ -230,7 +232,7 @@ void ud_images_find(struct ud_images *ret, const struct ud_target *target, struc
 		group_mappings(ret, target);
 	else
 		scan_segments(ret, target);
-	for (size_t i = 0; i < ret->count; i++)
+	for (size_t i = 0; i < ret->count && !ud_cancelled(); i++)
 		resolve(&ret->items[i], target, search);
 }
 

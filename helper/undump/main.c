@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "undump/cancel.h"
 #include "undump/report.h"
 
 enum { DEFAULT_CPU = 3600, DEFAULT_REPLY = 256 << 20 };

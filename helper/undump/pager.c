@@ -10,8 +10,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* At once: what a fault costs (two switches of the CPU) equals copying some 64 KiB. */
-enum { WINDOW = 1 << 16, MOST = 1 << 20 };
+/* The first touch of a chunk brings a window of it, the second all the rest. So a page
+ * here and there costs sixteen, and a walk through everything two faults per
+ * mebibyte; each takes two switches of the CPU, and more when it is busy. */
+#define WINDOW (1ull << 16)
+#define CHUNK  (1ull << 20)
+enum { UNTOUCHED = 0, FILLED = 0xff }; /* else: 1 + number of the window that is there */
 
 #ifndef UFFD_USER_MODE_ONLY /* Linux 5.11 */
 #define UFFD_USER_MODE_ONLY 1
@@ -40,13 +44,24 @@ int ud_pager_open(void)
 	return fd;
 }
 
+/* Chunks keep to their boundaries, so a segment may begin and end inside of one. */
+static size_t chunk_of(const struct ud_segment *s, uint64_t address)
+{
+	return address / CHUNK - s->start / CHUNK;
+}
+
 void ud_pager_init(struct ud_pager *pager, int uffd, const struct ud_target *target)
 {
-	*pager = (struct ud_pager){.uffd = uffd, .target = target, .buffer = ud_must(malloc(MOST))};
+	*pager =
+	    (struct ud_pager){.uffd = uffd, .target = target, .buffer = ud_must(malloc(CHUNK))};
+	pager->chunks = ud_must(calloc(target->n_segments + 1, sizeof *pager->chunks));
 }
 
 void ud_pager_deinit(struct ud_pager *pager)
 {
+	for (size_t i = 0; i < pager->target->n_segments; i++)
+		free(pager->chunks[i]);
+	free(pager->chunks);
 	if (pager->uffd >= 0)
 		close(pager->uffd);
 	free(pager->buffer);
@@ -79,37 +94,56 @@ static void give_up(struct ud_pager *pager, uint64_t page)
 		ioctl(pager->uffd, UFFDIO_ZEROPAGE, &zero);
 }
 
+static uint8_t *chunk_state(struct ud_pager *pager, const struct ud_segment *s, uint64_t page)
+{
+	uint8_t **chunks = &pager->chunks[s - pager->target->segments];
+
+	if (!*chunks)
+		*chunks = ud_must(calloc(chunk_of(s, s->have) + 1, 1));
+	return *chunks + chunk_of(s, page);
+}
+
+/* Brings what the segment has of [start, end), as far as it can be read, and all or
+ * nothing of it where a part belongs to a file; false when nothing came. */
+static bool bring(struct ud_pager *pager, const struct ud_segment *s, uint64_t start, uint64_t end)
+{
+	start = start < s->start ? s->start : start;
+	end = end > s->have ? s->have : end;
+	if (start >= end)
+		return false;
+	size_t n = ud_page_down(ud_target_read(pager->target, start, pager->buffer, end - start));
+	return n && fill(pager, start, pager->buffer, n);
+}
+
 static void serve(struct ud_pager *pager, uint64_t page)
 {
 	const struct ud_segment *s = ud_target_segment(pager->target, page);
 	struct uffdio_range range = {page, UD_PAGE};
-	uint64_t start = page & ~(uint64_t)(WINDOW - 1), end;
+	uint64_t chunk = page & ~(CHUNK - 1), window = page & ~(WINDOW - 1);
+	char byte;
 
+	pager->n_faults++;
 	if (!s || page >= s->have) {
 		give_up(pager, page);
 		return;
 	}
-	/* Windows keep to their boundaries, so that each is empty or full; a walk in
-	 * address order gets ever more of them. */
-	pager->ahead = start != pager->next  ? WINDOW
-		       : pager->ahead < MOST ? pager->ahead * 2
-					     : MOST;
-	end = start + pager->ahead;
-	pager->next = end;
-	start = start < s->start ? s->start : start;
-	end = end > s->have ? s->have : end;
-	size_t got = ud_page_down(ud_target_read(pager->target, start, pager->buffer, end - start));
-	size_t before = page - start;
-	if (got > before && fill(pager, page, pager->buffer + before, got - before)) {
-		if (before)
-			fill(pager, start, pager->buffer, before);
-		return;
+	uint8_t *state = chunk_state(pager, s, page);
+	if (*state == UNTOUCHED) {
+		bring(pager, s, window, window + WINDOW);
+		*state = (uint8_t)(1 + (window - chunk) / WINDOW);
+	} else if (*state != FILLED) {
+		uint64_t there = chunk + (*state - 1ull) * WINDOW;
+		bring(pager, s, chunk, there);
+		bring(pager, s, there + WINDOW, chunk + CHUNK);
+		*state = FILLED;
 	}
-	/* A part of the window cannot be read, or belongs to a file. */
-	if (ud_target_read(pager->target, page, pager->buffer, UD_PAGE) < UD_PAGE)
-		give_up(pager, page);
-	else if (!fill(pager, page, pager->buffer, UD_PAGE))
+	/* This page at least; as a rule it is there by now. */
+	if (bring(pager, s, page, page + UD_PAGE))
+		return;
+	if (ud_target_read(pager->target, page, &byte, 1) == 1)
 		ioctl(pager->uffd, UFFDIO_WAKE, &range);
+	else
+		give_up(pager, page);
 }
 
 void ud_pager_serve(struct ud_pager *pager)

@@ -9,8 +9,8 @@
 struct ud_pager {
 	int uffd;
 	const struct ud_target *target;
-	uint64_t next;	/* where a walk in address order goes on */
-	uint64_t ahead; /* how much it gets at once then */
+	uint8_t **chunks; /* per segment: what is known of each of its chunks */
+	uint64_t n_faults;
 	uint64_t n_unreadable;
 	char *buffer;
 };

@@ -173,6 +173,7 @@ static void add_undump(struct rme_json *j, const struct ud_report *r)
 	rme_json_signed(j, "signal", r->target->signal);
 	rme_json_unsigned(j, "threads", r->target->n_threads);
 	rme_json_unsigned(j, "max_rss", r->outcome->max_rss);
+	rme_json_unsigned(j, "faults", r->outcome->n_faults);
 	rme_json_array(j, "binaries");
 	for (size_t i = 0; i < r->images->count; i++)
 		add_binary(j, &r->images->items[i]);

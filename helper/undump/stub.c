@@ -11,6 +11,7 @@
 enum {
 	SYS_ioctl_ = 16,
 	SYS_pread64_ = 17,
+	SYS_arch_prctl_ = 158,
 	SYS_close_range_ = 436,
 	PROT_WRITE_ = 2,
 	MAP_PRIVATE_ = 2,
@@ -147,7 +148,7 @@ void ud_stub_enter(struct ud_job *job)
 		rme_sys_unmap((void *)job->unmap[i].start, job->unmap[i].end - job->unmap[i].start);
 	map_all(job);
 	close_all();
-	rme_syscall6(RME_SYS_arch_prctl, ARCH_SET_FS_, (long)job->thread_pointer, 0, 0, 0, 0);
+	rme_syscall6(SYS_arch_prctl_, ARCH_SET_FS_, (long)job->thread_pointer, 0, 0, 0, 0);
 	set_limit(RLIMIT_NOFILE_, 0);
 	if (job->prepare(job->block) < 0) {
 		job->status->stage = UD_STAGE_NO_MEMORY;
