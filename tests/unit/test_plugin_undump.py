@@ -153,7 +153,7 @@ def test_no_program(tmp_path, monkeypatch):
 
 def test_where_the_library_is_looked_for(monkeypatch):
     monkeypatch.delenv("REMEMBERME_LIBDIR", raising=False)
-    monkeypatch.setattr(os.path, "exists", lambda path: False)
+    monkeypatch.setattr(os.path, "exists", lambda path: path.endswith("CMakeLists.txt"))
     with pytest.raises(Failure) as caught:
         library.find(library.LIBRARY)
     assert "./dev build" in caught.value.message and "/build" in caught.value.message

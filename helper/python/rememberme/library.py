@@ -1,5 +1,5 @@
-"""Where the built files are: REMEMBERME_LIBDIR, else beside this package (as
-`cmake --install` lays them out), else in build/ of the source tree."""
+"""Where the built files are: REMEMBERME_LIBDIR, else build/ of the source tree that
+this package lies in, else beside the package, as `cmake --install` lays them out."""
 
 import os
 
@@ -15,7 +15,9 @@ def _folders():
         return [named]
     package = os.path.dirname(os.path.abspath(__file__))
     source = os.path.dirname(os.path.dirname(os.path.dirname(package)))
-    return [os.path.dirname(package), os.path.join(source, "build")]
+    if os.path.exists(os.path.join(source, "CMakeLists.txt")):
+        return [os.path.join(source, "build")]
+    return [os.path.dirname(package)]
 
 
 def find(name):
