@@ -24,6 +24,23 @@ static void owned_keys(struct rme_python *py, rme_addr keys, const struct rme_si
 			    k.entry_size);
 }
 
+/* The keys that dict_traverse leaves out: those of tables of str keys, and of shared
+ * tables. Up to 3.13.12 it also leaves out values that are embedded in an instance
+ * (gh-130327). */
+static void owned_dict(struct rme_python *py, rme_addr o, const struct rme_sink *sink)
+{
+	rme_addr keys = rme_ptr(o + L(dict_keys)), values = rme_ptr(o + L(dict_values));
+	struct rme_keys k;
+
+	if (!rme_keys_read(py, keys, &k))
+		return;
+	if (k.unicode || values)
+		owned_keys(py, keys, sink);
+	if (values && HAS(values_embedded) && py->version < 0x030d0df0 &&
+	    rme_u8(values + L(values_embedded)))
+		sink->range(sink->arg, values + L(values_values), k.n_entries, 8);
+}
+
 /* code_dealloc (Objects/codeobject.c) says what a code object owns. */
 static void owned_code(struct rme_python *py, rme_addr o, const struct rme_sink *sink)
 {
@@ -69,14 +86,19 @@ static void owned_generator(struct rme_python *py, struct rme_type *t, rme_addr 
 {
 	const struct rme_layout *l = py->layout;
 
-	rme_refs_field(sink, o, l->gen_name);
-	rme_refs_field(sink, o, l->gen_qualname);
+	/* gen_traverse visits the names since 3.11; they are one object more often than
+	 * not. */
+	if (HAS(gen_frame)) {
+		rme_refs_field(sink, o, l->gen_name);
+		if (rme_ptr(o + L(gen_name)) != rme_ptr(o + L(gen_qualname)))
+			rme_refs_field(sink, o, l->gen_qualname);
+	}
 	if (t->native == py->sym.coroutine)
 		rme_refs_field(sink, o, l->coro_origin);
 	/* One that runs right now shows no locals to its tp_traverse up to 3.13:
 	 * FRAME_EXECUTING is 0 (pycore_frame.h). */
 	if (HAS(gen_frame_state) && rme_i8(o + L(gen_frame_state)) == 0)
-		rme_refs_iframe(py, o + L(gen_iframe), true, sink);
+		rme_refs_iframe_locals(py, o + L(gen_iframe), sink);
 }
 
 /* Instances of classes whose materialised __dict__ stands beside their inline
@@ -104,12 +126,13 @@ void rme_refs_owned(struct rme_python *py, struct rme_type *t, rme_addr o,
 	if (t->is_python)
 		owned_instance(py, t, o, sink);
 	switch (t->kind) {
-	case RME_KIND_DICT:
 	case RME_KIND_ODICT:
+		/* odict_traverse visits the keys of its list (Objects/odictobject.c). */
+		break;
+	case RME_KIND_DICT:
 	case RME_KIND_DEFAULTDICT:
 	case RME_KIND_STGDICT:
-		/* Also the values: those embedded in an instance are not visited here. */
-		rme_refs_dict(py, o, true, sink);
+		owned_dict(py, o, sink);
 		break;
 	case RME_KIND_CODE:
 		owned_code(py, o, sink);

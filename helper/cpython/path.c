@@ -1,6 +1,7 @@
 #include "cpython/path.h"
 
 #include "cpython/lookup.h"
+#include "cpython/subscript.h"
 #include "cpython/suggest.h"
 
 enum { MAX_FIELDS = 64 }; /* of a namedtuple, in a sentence */
@@ -11,6 +12,8 @@ struct path {
 	const struct rme_frame *frame;
 	struct rme_error *error;
 	rme_addr value; /* of `where` */
+	rme_addr inner; /* a frame inside `value`, when the path went to one */
+	bool locals;    /* and on to its f_locals */
 	struct rme_buffer where;
 	char text[120];
 };
@@ -187,15 +190,79 @@ static void append_attributes(struct path *p, const void *name, size_t n, struct
 	rme_suggest_append(&near, "attributes that can be read", false, s);
 }
 
+static void went_to_attribute(struct path *p, const void *name, size_t n)
+{
+	rme_buffer_char(&p->where, '.');
+	rme_buffer_bytes(&p->where, name, n);
+}
+
+/* A generator's frame (from 3.11) and every f_locals have no object of their own, but a
+ * path may lead through them to a variable: generator.gi_frame.f_locals["x"],
+ * traceback.tb_frame.f_locals["x"]. */
+static bool step_frame(struct path *p, const void *name, size_t n)
+{
+	struct rme_python *py = p->py;
+	rme_addr type = rme_type_of(py, p->value);
+
+	if (rme_bytes_are(name, n, "f_locals")) {
+		if (type == py->sym.frame)
+			p->inner = rme_frame_of_object(py, p->value);
+		p->locals = p->inner != 0;
+	} else if (py->layout->gen_iframe != RME_ABSENT &&
+		   ((type == py->sym.generator && rme_bytes_are(name, n, "gi_frame")) ||
+		    (type == py->sym.coroutine && rme_bytes_are(name, n, "cr_frame")) ||
+		    (type == py->sym.async_generator && rme_bytes_are(name, n, "ag_frame")))) {
+		p->inner = rme_frame_of_generator(py, p->value);
+	} else {
+		return false;
+	}
+	if (p->inner)
+		went_to_attribute(p, name, n);
+	return p->inner != 0;
+}
+
+static bool step_variable(struct path *p, uint32_t kind, const void *name, size_t n)
+{
+	struct wanted_local local = {p->py, name, n, 0};
+	struct rme_frame frame;
+	bool readable = rme_frame_read(p->py, p->inner, &frame);
+
+	if (readable && p->locals && kind == RME_STEP_KEY_STR)
+		rme_locals_each(p->py, &frame, on_local, &local);
+	if (local.value) {
+		p->value = local.value;
+		p->inner = 0;
+		p->locals = false;
+		rme_buffer_text(&p->where, "[\"");
+		rme_buffer_bytes(&p->where, name, n);
+		rme_buffer_text(&p->where, "\"]");
+		return true;
+	}
+	struct rme_suggest near = suggest(p, name, kind == RME_STEP_KEY_STR ? n : 0);
+	struct rme_buffer s = rme_error_begin(p->error, "no-such-key", "");
+	rme_buffer_bytes(&s, p->where.data, p->where.size);
+	rme_buffer_text(&s, p->locals && kind ? " has no such variable"
+			    : p->locals   ? " is no object: go on with [\"NAME\"]"
+					  : " is no object: go on with .f_locals[\"NAME\"]");
+	if (readable)
+		rme_locals_each(p->py, &frame, offer_local, &near);
+	rme_suggest_append(&near, "local names", false, &s);
+	rme_error_end(p->error, &s);
+	return false;
+}
+
 static bool step_attribute(struct path *p, const void *name, size_t n)
 {
+	if (!p->locals && step_frame(p, name, n))
+		return true;
+	if (p->inner)
+		return step_variable(p, RME_STEP_ATTRIBUTE, name, n);
 	rme_addr found;
 	enum rme_lookup outcome = rme_attribute_get(p->py, p->value, name, n, &found);
 
 	if (outcome == RME_LOOKUP_FOUND) {
 		p->value = found;
-		rme_buffer_char(&p->where, '.');
-		rme_buffer_bytes(&p->where, name, n);
+		went_to_attribute(p, name, n);
 		return true;
 	}
 	struct rme_buffer s = rme_error_begin(p->error, "no-such-attribute", "");
@@ -217,15 +284,7 @@ static bool step_attribute(struct path *p, const void *name, size_t n)
 	return false;
 }
 
-/* A key as the user typed it: one of the RME_STEP_KEY_* kinds. */
-struct key {
-	uint32_t kind;
-	const void *data;
-	size_t n;
-	int64_t integer;
-};
-
-static void key_text(const struct key *k, struct rme_buffer *out)
+static void key_text(const struct rme_key *k, struct rme_buffer *out)
 {
 	if (k->kind == RME_STEP_KEY_INT) {
 		rme_buffer_signed(out, k->integer);
@@ -238,70 +297,23 @@ static void key_text(const struct key *k, struct rme_buffer *out)
 	}
 }
 
-static rme_addr dict_get(struct rme_python *py, rme_addr dict, const struct key *k)
+static bool step_key(struct path *p, const struct rme_key *k)
 {
-	struct rme_dict_iter it = {0};
+	struct rme_item item;
+	struct rme_buffer s;
 
-	if (k->kind == RME_STEP_KEY_STR)
-		return rme_dict_get_str(py, dict, k->data, k->n);
-	if (k->kind == RME_STEP_KEY_INT)
-		return rme_dict_get_int(py, dict, k->integer);
-	while (rme_dict_next(py, dict, &it))
-		if (k->kind == RME_STEP_KEY_NONE ? it.key == py->sym.none
-						 : rme_bytes_equals(py, it.key, k->data, k->n))
-			return it.value;
-	return 0;
-}
-
-struct wanted_item {
-	uint64_t index;
-	rme_addr value;
-};
-
-static int on_item(void *arg, uint64_t index, rme_addr item)
-{
-	struct wanted_item *w = arg;
-
-	if (index != w->index)
-		return 0;
-	w->value = item;
-	return 1;
-}
-
-enum container { NO_CONTAINER, MAPPING, LIST, TUPLE, DEQUE };
-
-static enum container container_of(const struct rme_python *py, rme_addr object, rme_addr *dict)
-{
-	*dict = object;
-	if (rme_type_of(py, object) == py->sym.mappingproxy)
-		*dict = rme_ptr(object + (uint64_t)py->layout->mappingproxy_mapping);
-	if (*dict && rme_is_a(py, *dict, RME_DICT_SUBCLASS))
-		return MAPPING;
-	if (rme_is_a(py, object, RME_LIST_SUBCLASS))
-		return LIST;
-	if (rme_is_a(py, object, RME_TUPLE_SUBCLASS))
-		return TUPLE;
-	return rme_is_deque(py, object) ? DEQUE : NO_CONTAINER;
-}
-
-static uint64_t deque_length(const struct rme_python *py, rme_addr deque)
-{
-	int64_t n = rme_i64(deque + (uint64_t)py->layout->var_size);
-
-	return n < 0 ? 0 : (uint64_t)n;
-}
-
-static bool step_key(struct path *p, const struct key *k)
-{
-	struct rme_python *py = p->py;
-	rme_addr dict, found = 0;
-	enum container container = container_of(py, p->value, &dict);
-	uint64_t length = container == DEQUE ? deque_length(py, p->value)
-			  : container == MAPPING ? 0
-						 : rme_sequence_length(py, p->value);
-
-	if (container == NO_CONTAINER) {
-		struct rme_buffer s = rme_error_begin(p->error, "not-subscriptable", "");
+	if (p->inner)
+		return step_variable(p, k->kind, k->data, k->n);
+	rme_item_get(p->py, p->value, k, &item);
+	if (item.value) {
+		p->value = item.value;
+		rme_buffer_char(&p->where, '[');
+		key_text(k, &p->where);
+		rme_buffer_char(&p->where, ']');
+		return true;
+	}
+	if (item.container == RME_NO_CONTAINER) {
+		s = rme_error_begin(p->error, "not-subscriptable", "");
 		subject(p, &s);
 		rme_buffer_text(&s, " is no dict, list, tuple or deque, so [");
 		key_text(k, &s);
@@ -310,37 +322,18 @@ static bool step_key(struct path *p, const struct key *k)
 		rme_error_end(p->error, &s);
 		return false;
 	}
-	if (container == MAPPING) {
-		found = dict_get(py, dict, k);
-	} else if (k->kind == RME_STEP_KEY_INT) {
-		int64_t i = k->integer < 0 ? k->integer + (int64_t)length : k->integer;
-		if (i >= 0 && (uint64_t)i < length) {
-			struct wanted_item item = {(uint64_t)i, 0};
-			if (container == DEQUE)
-				rme_deque_each(py, p->value, on_item, &item);
-			found = container == DEQUE  ? item.value
-				: container == LIST ? rme_list_item(py, p->value, item.index)
-						    : rme_tuple_item(py, p->value, item.index);
-		}
-	}
-	if (found) {
-		p->value = found;
-		rme_buffer_char(&p->where, '[');
-		key_text(k, &p->where);
-		rme_buffer_char(&p->where, ']');
-		return true;
-	}
-	struct rme_buffer s = rme_error_begin(p->error, "no-such-key", "");
+	s = rme_error_begin(p->error, "no-such-key", "");
 	subject(p, &s);
-	rme_buffer_text(&s, container == MAPPING ? " has no key " : " has no item ");
+	rme_buffer_text(&s, item.container == RME_MAPPING ? " has no key " : " has no item ");
 	key_text(k, &s);
-	if (container == MAPPING) {
-		struct rme_suggest near = suggest(p, k->data, k->kind == RME_STEP_KEY_STR ? k->n : 0);
-		offer_keys(&near, dict);
+	if (item.container == RME_MAPPING) {
+		struct rme_suggest near =
+			suggest(p, k->data, k->kind == RME_STEP_KEY_STR ? k->n : 0);
+		offer_keys(&near, item.dict);
 		rme_suggest_append(&near, "keys", true, &s);
 	} else {
 		rme_buffer_text(&s, "; its length is ");
-		rme_buffer_unsigned(&s, length);
+		rme_buffer_unsigned(&s, item.length);
 	}
 	rme_error_end(p->error, &s);
 	return false;
@@ -366,7 +359,7 @@ static void no_object(struct path *p, uint32_t kind, rme_addr address)
 
 static bool step(struct path *p, uint32_t kind, const void *data, size_t n)
 {
-	struct key key = {kind, data, n, 0};
+	struct rme_key key = {kind, data, n, 0};
 
 	switch (kind) {
 	case RME_STEP_NAME:
@@ -422,6 +415,8 @@ static bool resolve(struct path *p, const struct rme_expr *expr)
 		}
 		at += sizeof *s + round8(s->size);
 	}
+	if (p->inner)
+		return step_variable(p, 0, "", 0);
 	return expr->n_steps > 0;
 }
 

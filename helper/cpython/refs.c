@@ -62,6 +62,16 @@ static void refs_function(struct rme_python *py, rme_addr f, const struct rme_si
 	rme_refs_field(sink, f, l->function_typeparams);
 }
 
+void rme_refs_iframe_locals(struct rme_python *py, rme_addr f, const struct rme_sink *sink)
+{
+	rme_addr code = rme_ptr(f + L(iframe_code));
+	int32_t n = code && rme_type_of(py, code) == py->sym.code ? rme_i32(code + L(code_nlocalsplus))
+								  : 0;
+
+	if (n > 0 && n < MAX_STACK)
+		sink->range(sink->arg, f + L(iframe_localsplus), (uint64_t)n, 8);
+}
+
 void rme_refs_iframe(struct rme_python *py, rme_addr f, bool all, const struct rme_sink *sink)
 {
 	const struct rme_layout *l = py->layout;
@@ -73,11 +83,9 @@ void rme_refs_iframe(struct rme_python *py, rme_addr f, bool all, const struct r
 		rme_sink_visit(sink, locals);
 	rme_refs_field(sink, f, l->iframe_func);
 	rme_sink_visit(sink, code);
-	/* While it runs its stack pointer lives in a register: the locals are sure, the
-	 * values on the stack are not. */
-	if (top < 0 && all && code && rme_type_of(py, code) == py->sym.code)
-		top = rme_i32(code + L(code_nlocalsplus));
-	if (top > 0 && top < MAX_STACK)
+	if (top < 0 && all)
+		rme_refs_iframe_locals(py, f, sink);
+	else if (top > 0 && top < MAX_STACK)
 		sink->range(sink->arg, f + L(iframe_localsplus), (uint64_t)top, 8);
 }
 
@@ -146,6 +154,11 @@ static bool refs_builtin(struct rme_python *py, struct rme_type *t, rme_addr o, 
 {
 	switch (t->kind) {
 	case RME_KIND_LIST:
+		/* More items than room: damaged, or in the middle of a change. */
+		if (rme_u64(o + L(var_size)) > rme_u64(o + L(list_allocated))) {
+			t->n_faults++;
+			t->example = o;
+		}
 		sink->range(sink->arg, rme_ptr(o + L(list_items)), rme_sequence_length(py, o), 8);
 		return true;
 	case RME_KIND_TUPLE:

@@ -33,6 +33,10 @@ void rme_refs_frame(struct rme_python *py, rme_addr frame, bool owned, const str
 void rme_refs_iframe(struct rme_python *py, rme_addr iframe, bool all,
 		     const struct rme_sink *sink);
 
+/* The locals of a frame that runs: its stack pointer lives in a register meanwhile, so
+ * the locals are sure and the values on the stack are not. */
+void rme_refs_iframe_locals(struct rme_python *py, rme_addr iframe, const struct rme_sink *sink);
+
 /* The reference at `field` of the object, if this version has that field. */
 static inline void rme_refs_field(const struct rme_sink *sink, rme_addr object, int32_t field)
 {

@@ -36,11 +36,53 @@ void rme_query_fail(struct rme_block *block, const char *kind, const char *messa
 	reply_error(block, NULL, 0, &error);
 }
 
+/* Does the table lie inside the request? */
+static bool table_sound(const struct rme_block *block, struct rme_table table, size_t element)
+{
+	return !table.count || (table.offset >= sizeof(struct rme_request) && !(table.offset & 7) &&
+				table.offset <= block->request_size &&
+				table.count <= (block->request_size - table.offset) / element);
+}
+
+/* Do the steps of one EXPR, after its text, fill its record? */
+static bool expr_sound(const struct rme_expr *expr)
+{
+	uint64_t at = sizeof *expr + (((uint64_t)expr->text_size + 7) & ~7ull);
+
+	for (uint32_t i = 0; i < expr->n_steps; i++) {
+		const struct rme_step *step = (const void *)((const char *)expr + at);
+		if (at + sizeof *step > expr->size)
+			return false;
+		at += sizeof *step + (((uint64_t)step->size + 7) & ~7ull);
+	}
+	return at <= expr->size;
+}
+
+static bool exprs_sound(const struct rme_block *block, struct rme_table exprs)
+{
+	uint64_t at = exprs.offset;
+
+	for (uint32_t i = 0; i < exprs.count; i++) {
+		const struct rme_expr *expr = (const void *)(block->request + at);
+		if (block->request_size - at < sizeof *expr || expr->size & 7 ||
+		    expr->size > block->request_size - at || !expr_sound(expr))
+			return false;
+		at += expr->size;
+	}
+	return true;
+}
+
 static bool request_sound(const struct rme_block *block)
 {
 	const struct rme_request *r = (const void *)block->request;
 
-	return r && block->request_size >= sizeof *r && r->abi == RME_ABI;
+	return r && block->request_size >= sizeof *r && r->abi == RME_ABI &&
+	       table_sound(block, r->images, sizeof(struct rme_image)) &&
+	       table_sound(block, r->code, sizeof(struct rme_range)) &&
+	       table_sound(block, r->threads, sizeof(struct rme_thread)) &&
+	       table_sound(block, r->missing, sizeof(struct rme_range)) &&
+	       table_sound(block, r->exprs, sizeof(struct rme_expr)) &&
+	       exprs_sound(block, r->exprs);
 }
 
 static void run_query(struct rme_query_ctx *ctx)
