@@ -14,7 +14,7 @@ for _folder in (_HERE, os.path.join(os.path.dirname(_HERE), "helper", "python"))
     if os.path.isdir(os.path.join(_folder, "rememberme")) and _folder not in sys.path:
         sys.path.insert(0, _folder)
 
-from rememberme import adapter, commands, elf, ptrace, settings  # noqa: E402
+from rememberme import adapter, commands, ptrace, settings  # noqa: E402
 from rememberme.errors import CallFailed, Failure, Unreadable  # noqa: E402
 
 _MASK = (1 << 64) - 1
@@ -35,21 +35,22 @@ class Gdb(adapter.Adapter):
         inferior = gdb.selected_inferior()
         kind = _connection()
         if kind == "core":
-            return self._target(adapter.CORE, pid=inferior.pid or None, core_path=_core_path())
+            return self._described(adapter.CORE, pid=inferior.pid or None, core_path=_core_path())
         if kind is not None and inferior.pid:
-            return self._target(adapter.LIVE, pid=inferior.pid, local=kind == "native")
+            return self._described(adapter.LIVE, pid=inferior.pid, local=kind == "native")
         return adapter.Target(adapter.NONE)
 
     @staticmethod
-    def _target(kind, **known):
+    def _described(kind, **known):
         files = [objfile.filename for objfile in gdb.objfiles()
                  if objfile.owner is None and objfile.filename]
+        search = (gdb.parameter("solib-search-path") or "").split(":")
         sysroot = gdb.parameter("sysroot") or None
         if sysroot and (sysroot.startswith("target:") or sysroot.strip("/") == ""):
             sysroot = None  # the paths of the core as they are
         return adapter.Target(
             kind, files=[path for path in files if os.path.isfile(path)], sysroot=sysroot,
-            search_path=filter(None, (gdb.parameter("solib-search-path") or "").split(":")), **known)
+            search_path=[path for path in search if path], **known)
 
     def mappings(self):
         """gdb reads them from the remote machine's /proc."""

@@ -1,6 +1,5 @@
 """Calls in a traced process: the result, and that nothing else is different."""
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -73,6 +72,15 @@ def traced():
     if found.process.poll() is None:
         found.process.kill()
     found.process.communicate()
+
+
+@pytest.mark.parametrize("rsp, slot", [
+    (0x7ffc1000, 0x7ffc1008), (0x7ffc1008, 0x7ffc1008), (0x7ffc1088, 0x7ffc1008),
+    (0x7ffc1098, 0x7ffc1008), (0x7ffc10a8, 0x7ffc1018), (0x7ffc1ff8, 0x7ffc1f68),
+])
+def test_the_return_address_stays_in_the_page(rsp, slot):
+    assert ptrace._return_slot(rsp) == slot
+    assert slot % 16 == 8
 
 
 def test_call_returns_and_nothing_changes(traced):

@@ -115,7 +115,7 @@ def test_ctrl_c_ends_it(program, tmp_path, monkeypatch, cooperates):
 
 
 @pytest.mark.parametrize("body, kind, part", [
-    ("reply(error={'kind': 'not-a-core', 'message': 'x is no core'})", "not-a-core", "x is no core"),
+    ("reply(error={'kind': 'not-a-core', 'message': 'x is none'})", "not-a-core", "x is none"),
     ("reply(error={'kind': 'not-python', 'message': 'No Python.'}, "
      "undump={'caveats': [{'message': 'libpython is missing.'}]})", "not-python",
      "No Python. libpython is missing."),

@@ -49,7 +49,7 @@ def answer(adapter, target, question):
     """The decoded reply of the helper to a request.Request."""
     _refuse_strict_seccomp(target)
     images = elf.images(mappings_of(adapter, target), adapter.read)
-    _require_python(adapter, target, images)
+    _require_python(adapter.read, target, images)
     with open(library.find(library.LIBRARY), "rb") as opened:
         helper = elf.flatten(opened.read())
     libc_first = sorted(images, key=lambda image: not _LIBC.search(image.path))
@@ -58,8 +58,8 @@ def answer(adapter, target, question):
         functions[name] = (elf.find_symbol(adapter.read, libc_first, name)
                            or adapter.symbol(name))
         if not functions[name]:
-            raise Failure("no-libc", "Process %d has no function %s that could be called (looked in "
-                          "the dynamic symbols of %d files); `py-config inject off` answers "
+            raise Failure("no-libc", "Process %d has no function %s that could be called (looked "
+                          "in the dynamic symbols of %d files); `py-config inject off` answers "
                           "without a call." % (target.pid, name, len(images)))
     pairs = [(image.base, image.end) for image in images]
     for capacity in _REPLY_CAPACITIES:
@@ -84,10 +84,10 @@ def _refuse_strict_seccomp(target):
                       "for a call; use `py-config inject off`." % target.pid)
 
 
-def _require_python(adapter, target, images):
+def _require_python(read, target, images):
     """Nothing is executed in a process that is plainly no Python."""
     for name in ("_PyRuntime", "PyType_Type"):  # from 3.7, and before
-        if elf.find_symbol(adapter.read, images, name) or adapter.symbol(name):
+        if elf.find_symbol(read, images, name):
             return
     raise Failure("not-python", "Process %d is not a Python program: none of its %d files exports "
                   "_PyRuntime or PyType_Type." % (target.pid, len(images)))

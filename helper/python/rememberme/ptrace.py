@@ -18,7 +18,7 @@ import signal
 import struct
 import time
 
-from .errors import CallFailed
+from .errors import CallFailed, Unreadable
 
 _CONT, _GETSIGINFO, _SETSIGINFO = 7, 0x4202, 0x4203
 _GETREGSET, _SETREGSET = 0x4204, 0x4205
@@ -37,6 +37,7 @@ _CS_64 = 0x33
 _EFLAGS_CLEARED = 0x100 | 0x400 | 0x10000  # trap, direction, resume
 _XSTATE_MAX = 1 << 16
 _RED_ZONE = 128
+_PAGE = 4096
 
 # Where a call returns to: nothing is mapped there, so the thread stops with SIGSEGV
 _RETURN_TO = 0
@@ -86,21 +87,24 @@ class StoppedThread(object):
             saved = _Saved(self._lwp)
             saved.check()
             registers = dict(zip(_NAMES, _REGISTERS.unpack(saved.registers)))
-            stack = ((registers["rsp"] - _RED_ZONE) & ~15) - 8
+            stack = _return_slot(registers["rsp"])
             registers.update(zip(_ARGUMENTS, (value & (1 << 64) - 1 for value in arguments)))
             registers.update(
                 rip=address, rsp=stack, rax=0,
                 orig_rax=(1 << 64) - 1,  # no system call is to be restarted
                 eflags=registers["eflags"] & ~_EFLAGS_CLEARED)
-            below = self._read(stack, 8)
             try:
+                borrowed = self._read(stack - 8, 16)
                 self._write(stack, struct.pack("<Q", _RETURN_TO))
+            except Unreadable:
+                raise CallFailed("the thread has no stack left; `py-config inject off` needs none.")
+            try:
                 _set_registers(self._lwp, _REGISTERS.pack(*[registers[name] for name in _NAMES]))
                 _set_mask(self._lwp, struct.pack("<Q", _MASK))
                 return self._run()
             finally:
                 if not self._ended:
-                    self._write(stack, below)
+                    self._write(stack - 8, borrowed)
                     self._restore(saved)
 
     def _run(self):
@@ -112,7 +116,7 @@ class StoppedThread(object):
                 return now["rax"]
             if number == signal.SIGTRAP and _code(_siginfo(self._lwp)) == _TRAP_HWBKPT:
                 continue  # a watchpoint of the debugger: not the program's doing
-            raise CallFailed("it was stopped by %s at 0x%x."
+            raise CallFailed("it was stopped by %s at 0x%x; `py-config inject off` calls nothing."
                              % (_signal_name(number), now["rip"]))
 
     def _wait(self):
@@ -184,6 +188,14 @@ class _Saved(object):
         if code >> 8 or is_entry:
             raise CallFailed("the thread is stopped by a catchpoint inside a system call; `stepi` "
                              "leads out of it, or use `py-config inject off`.")
+
+
+def _return_slot(rsp):
+    """Where on the stack the return address goes: below the red zone, aligned as the
+    ABI wants it. Not in another page than rsp's, which need not be there yet: a stack
+    grows by accesses of its thread only. There it may take, with the 8 bytes below,
+    16 bytes that are in use."""
+    return max(((rsp - _RED_ZONE) & ~15) - 8, (rsp & -_PAGE) + 8)
 
 
 def _registers(lwp):

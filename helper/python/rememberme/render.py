@@ -2,7 +2,7 @@
 a Look in, lines out."""
 
 from . import tree as _tree
-from .table import ADDRESS, BYTES, COUNT, TEXT, Column, table
+from .table import BYTES, COUNT, TEXT, Column, table
 from .text import columns, count, plural, printable, shorten
 
 _SIZE = Column("Size", BYTES)

@@ -81,7 +81,7 @@ def answer(adapter, settings, target, request):
                           "this machine; this one is remote, so use `py-config inject on` or a "
                           "core of it.")
         if not request.thread.thread_pointer:
-            raise Failure("no-thread-pointer", "The selected thread has no thread pointer (fs_base) "
-                          "yet, or this debugger does not tell it; `py-config inject off` needs "
-                          "it.")
+            raise Failure("no-thread-pointer", "The selected thread has no thread pointer "
+                          "(fs_base) yet, or this debugger does not tell it; `py-config inject "
+                          "off` needs it.")
     return undump.answer(adapter, target, request, settings.binaries)

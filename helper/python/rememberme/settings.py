@@ -17,12 +17,12 @@ SETTINGS = (
 When on, the helper is called in it and a snapshot of the process answers. When off, the memory of
 the process is read and analysed outside, as a core's is."""),
     Setting("classes", "on", _SWITCH, "whether classes and code count in the size of an object", """
-An instance refers to its class, and a class to its methods and bases. The size without classes and
-code is always reported too; with `off` it is the main figure."""),
+An instance refers to its class, and a class to its methods and bases. The size without classes
+and code is always reported too; with `off` it is the main figure."""),
     Setting("references", "owned", ("owned", "traverse"), "which references are followed", """
-`traverse`: those that gc.get_referents returns. `owned`: these, and what an object owns besides, such
-as the keys of dicts and the constants of code."""),
-    Setting("limit", 10, int, "how many rows a table has, and how many children a node of a tree", """
+`traverse`: those that gc.get_referents returns. `owned`: these, and what an object owns besides,
+such as the keys of dicts and the constants of code."""),
+    Setting("limit", 10, int, "how many rows a table has, or children a node of a tree", """
 0: no limit."""),
     Setting("depth", 3, int, "how many levels a tree has below its root", """
 0: no limit."""),

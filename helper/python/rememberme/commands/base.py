@@ -50,7 +50,7 @@ class Query(Command):
         options = self.all_options()
         width = max(len(option.usage) for option in options)
         lines = [self.summary, "",
-                 "Usage: %s [OPTION…]%s" % (self.name, " " + self.operands if self.operands else ""),
+                 "Usage: " + " ".join(filter(None, (self.name, "[OPTION…]", self.operands))),
                  "", self.about.strip(), "", "Options:"]
         lines += ["  %-*s  %s" % (width, option.usage, option.help) for option in options]
         if self.operands:

@@ -11,8 +11,8 @@ class Frames(Query):
     options = (arguments.THREAD, arguments.ALL_THREADS)
     about = """
 Frame 0 is the innermost. `*` marks the frame that the other commands take when they are given no
---frame: the innermost Python frame that the selected C frame runs. From Python 3.11 on one C frame can
-run several Python frames; --frame reaches each of them.
+--frame: the innermost Python frame that the selected C frame runs. From Python 3.11 on one C
+frame can run several Python frames; --frame reaches each of them.
 The size of a frame is that of its local variables together.
 """
     example = """

@@ -13,8 +13,9 @@ class MemPrint(Query):
     options = Query.options + (arguments.LIMIT, arguments.DEPTH, arguments.LABELS)
     about = """
 Each node has its type and its size as py-memory tells it. A shared object is drawn at each place
-where it is held, with its full size each time. The children are the largest ones, at most --limit of
-them, down to --depth levels; `… and N more` stands for the rest, `↺` for an object that contains itself.
+where it is held, with its full size each time. The children are the largest ones, at most --limit
+of them, down to --depth levels; `… and N more` stands for the rest, `↺` for an object that contains
+itself.
 """
     example = """
   a = [1, 2, 3]; b = [a, a, a]

@@ -6,7 +6,7 @@ from .base import Query
 
 class Top(Query):
     name = "py-top"
-    summary = "The largest local variables of the selected Python frame, or the largest objects in one."
+    summary = "The largest local variables of the selected Python frame, or objects inside of one."
     query = request.TOP
     operands = "[EXPR]"
     max_exprs = 1
