@@ -124,7 +124,8 @@ static int on_member(void *arg, const struct rme_member *m)
 	return value ? s->fn(s->arg, 0, m->name, value) : 0;
 }
 
-int rme_attributes_each(const struct rme_python *py, rme_addr object, rme_attribute_fn fn, void *arg)
+int rme_attributes_each(const struct rme_python *py, rme_addr object, rme_attribute_fn fn,
+			void *arg)
 {
 	struct slots slots = {object, fn, arg};
 	struct rme_instance in;

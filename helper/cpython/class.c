@@ -82,7 +82,8 @@ rme_addr rme_type_dict(const struct rme_python *py, rme_addr type)
 {
 	const struct rme_layout *l = py->layout;
 
-	if (l->interp_static_types_builtins != RME_ABSENT && has_flag(py, type, FLAG_STATIC_BUILTIN))
+	if (l->interp_static_types_builtins != RME_ABSENT &&
+	    has_flag(py, type, FLAG_STATIC_BUILTIN))
 		return static_type_dict(py, type);
 	return rme_ptr(type + (uint64_t)l->type_dict);
 }

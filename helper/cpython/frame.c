@@ -180,11 +180,12 @@ bool rme_frame_selected(struct rme_python *py, const struct rme_python_thread *t
 		return true;
 	if (!s.n) {
 		rme_error_set(error, "no-python-frame",
-			      "the selected thread runs no Python code now: it has no Python frame; "
-			      "py-frames --all-threads lists the frames of every thread");
+			      "the selected thread runs no Python code now: it has no Python "
+			      "frame; py-frames --all-threads lists the frames of every thread");
 		return false;
 	}
-	struct rme_buffer out = rme_error_begin(error, "no-such-frame", "there is no Python frame ");
+	struct rme_buffer out =
+		rme_error_begin(error, "no-such-frame", "there is no Python frame ");
 	rme_buffer_signed(&out, py->request->frame);
 	rme_buffer_text(&out, ": the thread has ");
 	rme_buffer_unsigned(&out, s.n);

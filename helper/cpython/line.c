@@ -89,8 +89,8 @@ int32_t rme_line_at(const struct rme_python *py, rme_addr code, int64_t offset)
 
 	if (offset < 0)
 		return first;
-	if (!rme_bytes_read(py, rme_ptr(code + (uint64_t)(old ? l->code_lnotab : l->code_linetable)),
-			    &t.data, &t.size))
+	rme_addr bytes = rme_ptr(code + (uint64_t)(old ? l->code_lnotab : l->code_linetable));
+	if (!rme_bytes_read(py, bytes, &t.data, &t.size))
 		return -1;
 	if (old)
 		return line_lnotab(&t, (uint32_t)first, (uint64_t)offset);

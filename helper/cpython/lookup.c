@@ -177,7 +177,8 @@ enum rme_lookup rme_attribute_get(struct rme_python *py, rme_addr object, const 
 		return RME_LOOKUP_CODE;
 	/* A data descriptor written in Python (an ORM's column) comes before the instance's
 	 * dict, and nearly always reads its value from there under the same name. */
-	value = is_class ? rme_type_lookup(py, object, name, n) : rme_instance_get(py, object, name, n);
+	value = is_class ? rme_type_lookup(py, object, name, n)
+			 : rme_instance_get(py, object, name, n);
 	if (value) {
 		*ret = value;
 		return RME_LOOKUP_FOUND;

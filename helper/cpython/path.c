@@ -119,8 +119,8 @@ static bool step_name(struct path *p, const void *name, size_t n)
 	if (!p->frame) {
 		struct rme_buffer s = rme_error_begin(p->error, "no-python-frame", "the name ");
 		quoted(&s, name, n);
-		rme_buffer_text(&s, " needs a Python frame to be looked up in, and none is selected; "
-				    "module:name and 0xADDRESS need none");
+		rme_buffer_text(&s, " needs a Python frame to be looked up in, and none is "
+				    "selected; module:name and 0xADDRESS need none");
 		rme_error_end(p->error, &s);
 		return false;
 	}
@@ -275,8 +275,9 @@ static bool step_attribute(struct path *p, const void *name, size_t n)
 	} else {
 		rme_buffer_text(&s, ": its attribute ");
 		quoted(&s, name, n);
-		rme_buffer_text(&s, outcome == RME_LOOKUP_NUMBER ? " is a C field without an object, a "
-								 : " is computed by code, which is not run: a ");
+		rme_buffer_text(&s, outcome == RME_LOOKUP_NUMBER
+					    ? " is a C field without an object, a "
+					    : " is computed by code, which is not run: a ");
 		rme_type_name_append(p->py, rme_type_of(p->py, found), &s);
 	}
 	append_attributes(p, name, n, &s);
@@ -403,8 +404,10 @@ static bool resolve(struct path *p, const struct rme_expr *expr)
 		/* The steps that go into an object, not the ones that begin a path. */
 		bool inside = i > 0;
 		if (end < at || (size_t)(end - at) < sizeof *s ||
-		    (size_t)(end - at) - sizeof *s < s->size || inside != (s->kind > RME_STEP_ADDRESS)) {
-			rme_error_set(p->error, "bad-request", "the request holds a malformed EXPR");
+		    (size_t)(end - at) - sizeof *s < s->size ||
+		    inside != (s->kind > RME_STEP_ADDRESS)) {
+			rme_error_set(p->error, "bad-request",
+				      "the request holds a malformed EXPR");
 			return false;
 		}
 		if (!step(p, s->kind, s + 1, s->size))
@@ -438,7 +441,8 @@ bool rme_path_resolve(struct rme_python *py, const struct rme_frame *frame,
 		return found;
 	}
 	struct rme_buffer s = rme_error_begin(error, "no-object", "reading ");
-	rme_buffer_bytes(&s, (const char *)(expr + 1), expr->text_size < 100 ? expr->text_size : 100);
+	rme_buffer_bytes(&s, (const char *)(expr + 1),
+			 expr->text_size < 100 ? expr->text_size : 100);
 	rme_buffer_text(&s, " failed at ");
 	rme_buffer_hex(&s, guard.fault_address);
 	rme_buffer_text(&s, " after ");

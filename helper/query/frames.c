@@ -18,7 +18,8 @@ struct frames {
 
 static bool is_selected(const struct frames *f, const struct rme_frame *frame)
 {
-	return frame->address == f->ctx->frame.address && f->thread->tstate == f->ctx->thread.tstate;
+	return frame->address == f->ctx->frame.address &&
+	       f->thread->tstate == f->ctx->thread.tstate;
 }
 
 static void report_unmeasured(struct rme_query_ctx *ctx)

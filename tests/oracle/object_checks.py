@@ -715,6 +715,76 @@ def labels():
 
 
 @check
+def paths_through_frames():
+    """A generator's variables, and those of a frame that a traceback holds."""
+    def generator(held):
+        mine = [held]
+        yield mine
+
+    async def coroutine(held):
+        await asyncio.sleep(held)
+
+    def fails(held):
+        raise ValueError(held)
+
+    asker, wrong = Asker(), []
+    running, waiting = generator([1]), coroutine([2])
+    mine, held = next(running), [3]
+    try:
+        fails(held)
+    except ValueError as e:
+        error = e
+    here = sys._getframe()
+    found_here(wrong, asker, here, {
+        "running.gi_frame.f_locals['mine']": mine,
+        "running.gi_frame.f_locals['held'][0]": mine[0][0],
+        "waiting.cr_frame.f_locals['held']": waiting.cr_frame.f_locals["held"],
+        "error.__traceback__.tb_next.tb_frame.f_locals['held']": held,
+        "error.__traceback__.tb_frame.f_locals['asker'].helper": asker.helper})
+    refused_here(wrong, asker, here, {
+        "running.gi_frame.f_locals": ("no-such-key", ["mine", "NAME"]),
+        "running.gi_frame.f_locals['nope']": ("no-such-key", ["mine"]),
+        "error.__traceback__.tb_frame.f_locals[0]": ("no-such-key", ["asker"])})
+    if sys.version_info >= (3, 11):
+        refused_here(wrong, asker, here, {
+            "running.gi_frame": ("no-such-key", ["f_locals"]),
+            "running.gi_frame.f_back": ("no-such-key", ["f_locals"])})
+    waiting.close()
+    return wrong
+
+
+@check
+def labels_are_paths():
+    """What py-top and py-mem-print call an object leads back to it."""
+    class Node:
+        def __init__(self):
+            self.items = [[i] for i in range(5)]
+            self.table = {"key": collections.deque([[1]]), 2: (3.5, [4]), None: {b"raw": [5]}}
+
+    class Slotted:
+        __slots__ = ("slot",)
+
+    Point = collections.namedtuple("Point", "x y")
+    asker, wrong = Asker(), []
+    held = Node()
+    held.slotted = Slotted()
+    held.slotted.slot = functools.partial(sorted, [[6]], key=Point([7], [8]))
+    held.function = lambda a=[9]: held
+    held.generator = (x for x in [[1, 2]])
+    next(held.generator)
+    here = sys._getframe()
+    reply, number = asker.ask(here, TOP, ["held"], limit=0)
+    named = 0
+    for item in reply["items"]:
+        if not item["expr"].startswith("0x"):
+            named += 1
+            differ(wrong, item["expr"], asker.find(item["expr"], here), int(item["address"], 16))
+    if named < 30:
+        wrong.append("only %d names" % named)
+    return wrong
+
+
+@check
 def unfinished_text():
     """Up to 3.11 a str may hold nothing but wchar_t yet."""
     asker, wrong = Asker(), []
