@@ -1,5 +1,7 @@
 /* Resolving an EXPR (rememberme.h, struct rme_expr) to an object without running
- * any code: locals, free, global and builtin names, then attributes and keys. */
+ * any code: locals, free, global and builtin names, then attributes and keys
+ * (lookup.h, subscript.h), and the variables of frames that objects hold:
+ * generator.gi_frame.f_locals["x"], traceback.tb_frame.f_locals["x"]. */
 #ifndef RME_CPYTHON_PATH_H
 #define RME_CPYTHON_PATH_H
 
