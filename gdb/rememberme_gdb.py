@@ -16,6 +16,7 @@ for _folder in (_HERE, os.path.join(os.path.dirname(_HERE), "helper", "python"))
 
 from rememberme import adapter, commands, ptrace, settings  # noqa: E402
 from rememberme.errors import CallFailed, Failure, Unreadable  # noqa: E402
+from rememberme.text import paragraphs  # noqa: E402
 
 _MASK = (1 << 64) - 1
 _EVAL_LOOP = "_PyEval_EvalFrameDefault"
@@ -350,7 +351,7 @@ class _Parameter(gdb.Parameter):
         self._setting = setting
         self.set_doc = "Set %s." % setting.title
         self.show_doc = "Show %s." % setting.title
-        self.__doc__ = setting.help.strip()
+        self.__doc__ = "\n".join(paragraphs(setting.help))
         name = "rememberme " + setting.name
         if isinstance(setting.choices, tuple):
             gdb.Parameter.__init__(self, name, gdb.COMMAND_DATA, gdb.PARAM_ENUM, setting.choices)

@@ -91,7 +91,7 @@ def test_help(name):
     outcome = commands.run(Nothing(), name, "--help")
     assert outcome.output == commands.COMMANDS[name].help + "\n" and not outcome.failed
     assert "\nExample:\n  " in outcome.output and "Usage: " + name in outcome.output
-    assert max(map(len, outcome.output.split("\n"))) <= 110
+    assert max(map(len, outcome.output.split("\n"))) <= 79
 
 
 def test_the_request_of_a_plain_question(asked):

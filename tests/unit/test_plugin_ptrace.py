@@ -52,7 +52,7 @@ class Traced:
         pid = self.pid
         xstate = ptrace._regset(pid, ptrace._NT_X86_XSTATE, ptrace._XSTATE_MAX)
         with open("/proc/%d/status" % pid) as status:
-            masks = [line for line in status if line.startswith(("Sig", "Shd"))]
+            masks = [line for line in status if line.startswith(("SigP", "SigB", "SigI", "SigC", "Shd"))]
         rsp = dict(zip(ptrace._NAMES, ptrace._REGISTERS.unpack(ptrace._registers(pid))))["rsp"]
         return (ptrace._registers(pid), xstate, ptrace._siginfo(pid), masks,
                 self.read(rsp - 4096, 8192))

@@ -1,5 +1,6 @@
 """Numbers and names as people read them. Pure functions."""
 
+import textwrap
 import unicodedata
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
@@ -22,6 +23,15 @@ def count(n):
 
 def plural(n, noun):
     return "%s %s%s" % (count(n), noun, "" if n == 1 else "s")
+
+
+def paragraphs(text, indent=""):
+    """The lines of a help text, filled anew; a blank line parts two paragraphs. lldb
+    breaks what is wider than 79 columns by itself, and badly."""
+    filled = [textwrap.fill(" ".join(part.split()), 79, initial_indent=indent,
+                            subsequent_indent=indent, break_on_hyphens=False)
+              for part in text.strip().split("\n\n")]
+    return "\n\n".join(filled).split("\n")
 
 
 def columns(text):

@@ -4,6 +4,7 @@ import json
 
 from .. import arguments, expr, request, session
 from ..table import Look
+from ..text import paragraphs
 
 _OUTPUT = (arguments.BYTES, arguments.JSON, arguments.HELP)
 
@@ -51,10 +52,10 @@ class Query(Command):
         width = max(len(option.usage) for option in options)
         lines = [self.summary, "",
                  "Usage: " + " ".join(filter(None, (self.name, "[OPTION…]", self.operands))),
-                 "", self.about.strip(), "", "Options:"]
+                 ""] + paragraphs(self.about) + ["", "Options:"]
         lines += ["  %-*s  %s" % (width, option.usage, option.help) for option in options]
         if self.operands:
-            lines += ["", expr.HELP.strip()]
+            lines += [""] + paragraphs(expr.HELP)
         lines += ["", "Example:", self.example.strip("\n")]
         return "\n".join(lines)
 

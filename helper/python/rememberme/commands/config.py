@@ -6,6 +6,7 @@ from .. import arguments
 from ..errors import Failure
 from ..settings import BY_NAME, SETTINGS
 from ..table import TEXT, Column, Look, table
+from ..text import paragraphs
 from .base import Command
 
 _OPTIONS = (arguments.JSON, arguments.HELP)
@@ -21,7 +22,7 @@ class Config(Command):
                  "Without NAME: all settings. In gdb they are also `set/show rememberme NAME`.", ""]
         for setting in SETTINGS:
             lines.append("%s %s: %s" % (setting.name, values_of(setting), setting.title))
-            lines += ["    " + line for line in setting.help.strip().split("\n")]
+            lines += paragraphs(setting.help, "    ")
         lines += ["", "Options:"]
         lines += ["  %-6s  %s" % (option.usage, option.help) for option in _OPTIONS]
         lines += ["", "Example:", "  py-config limit 20", "  limit is 20."]

@@ -6,13 +6,14 @@ from .base import Query
 
 class Frames(Query):
     name = "py-frames"
-    summary = "The Python frames of the selected thread, numbered for --frame, with their sizes."
+    summary = "The Python frames of the selected thread, numbered for --frame, with sizes."
     query = request.FRAMES
     options = (arguments.THREAD, arguments.ALL_THREADS)
     about = """
 Frame 0 is the innermost. `*` marks the frame that the other commands take when they are given no
 --frame: the innermost Python frame that the selected C frame runs. From Python 3.11 on one C
 frame can run several Python frames; --frame reaches each of them.
+
 The size of a frame is that of its local variables together.
 """
     example = """

@@ -15,6 +15,7 @@ class Memory(Query):
 The size of an object is the sum of sys.getsizeof of every object that can be reached from it,
 itself included, each counted once. Modules and their namespaces are not entered. Without EXPR: the
 local variables of the selected Python frame together (--all-threads: of every frame).
+
 It is not what would be freed if the object went away: what it shares with others is in it too.
 """
     example = """

@@ -6,7 +6,7 @@ from .base import Query
 
 class Top(Query):
     name = "py-top"
-    summary = "The largest local variables of the selected Python frame, or objects inside of one."
+    summary = "The largest local variables of the selected Python frame, or objects in one."
     query = request.TOP
     operands = "[EXPR]"
     max_exprs = 1
@@ -14,6 +14,7 @@ class Top(Query):
     about = """
 Without EXPR: the local variables of the selected Python frame (--all-threads: of every frame), the
 largest first. With EXPR: the objects that can be reached from it, with the path to each.
+
 Sizes are those of py-memory: two variables that share an object both have it in their size, so the
 sizes add up to more than what they take together.
 """
