@@ -5,24 +5,34 @@
 /* Every loop is capped: the image may be a damaged core's. */
 enum { MAX_PHDRS = 128, MAX_DYNAMIC = 512, MAX_CHAIN = 1 << 20 };
 
+/* Fields are read one by one, as rme_addr and offset: nothing of the debuggee is ever
+ * the object of a pointer. */
+#define FIELD16(type, at, field) rme_u16((at) + offsetof(type, field))
+#define FIELD32(type, at, field) rme_u32((at) + offsetof(type, field))
+#define FIELD64(type, at, field) rme_u64((at) + offsetof(type, field))
+
 bool rme_image_open(struct rme_image_symbols *image, rme_addr base, rme_addr end)
 {
-	const Elf64_Ehdr *eh = (const Elf64_Ehdr *)base;
 	rme_addr dynamic = 0, lowest = ~0ull;
 	uint64_t n_dynamic = 0;
 
-	if (memcmp(eh->e_ident, ELFMAG, SELFMAG) || eh->e_ident[EI_CLASS] != ELFCLASS64 ||
-	    eh->e_phentsize != sizeof(Elf64_Phdr) || eh->e_phnum > MAX_PHDRS)
+	if (base & 0xfff || rme_u32(base) != 0x464c457f /* "\x7fELF" */ ||
+	    rme_u8(base + EI_CLASS) != ELFCLASS64 ||
+	    FIELD16(Elf64_Ehdr, base, e_phentsize) != sizeof(Elf64_Phdr))
 		return false;
-	const Elf64_Phdr *ph = (const Elf64_Phdr *)(base + eh->e_phoff);
-	if (eh->e_phoff > 65536)
+	uint64_t phoff = FIELD64(Elf64_Ehdr, base, e_phoff);
+	uint16_t n_phdrs = FIELD16(Elf64_Ehdr, base, e_phnum);
+	if (phoff > 65536 || n_phdrs > MAX_PHDRS)
 		return false;
-	for (int i = 0; i < eh->e_phnum; i++) {
-		if (ph[i].p_type == PT_LOAD && ph[i].p_vaddr < lowest)
-			lowest = ph[i].p_vaddr & ~0xfffull;
-		if (ph[i].p_type == PT_DYNAMIC) {
-			dynamic = ph[i].p_vaddr;
-			n_dynamic = ph[i].p_memsz / sizeof(Elf64_Dyn);
+	for (uint16_t i = 0; i < n_phdrs; i++) {
+		rme_addr ph = base + phoff + i * sizeof(Elf64_Phdr);
+		uint64_t vaddr = FIELD64(Elf64_Phdr, ph, p_vaddr);
+		uint32_t type = FIELD32(Elf64_Phdr, ph, p_type);
+		if (type == PT_LOAD && vaddr < lowest)
+			lowest = vaddr & ~0xfffull;
+		if (type == PT_DYNAMIC) {
+			dynamic = vaddr;
+			n_dynamic = FIELD64(Elf64_Phdr, ph, p_memsz) / sizeof(Elf64_Dyn);
 		}
 	}
 	if (!dynamic || lowest == ~0ull)
@@ -30,12 +40,15 @@ bool rme_image_open(struct rme_image_symbols *image, rme_addr base, rme_addr end
 	*image = (struct rme_image_symbols){.bias = base - lowest};
 	if (n_dynamic > MAX_DYNAMIC)
 		n_dynamic = MAX_DYNAMIC;
-	const Elf64_Dyn *d = (const Elf64_Dyn *)(dynamic + image->bias);
-	for (uint64_t i = 0; i < n_dynamic && d[i].d_tag != DT_NULL; i++) {
+	for (uint64_t i = 0; i < n_dynamic; i++) {
+		rme_addr d = dynamic + image->bias + i * sizeof(Elf64_Dyn);
+		uint64_t tag = FIELD64(Elf64_Dyn, d, d_tag);
 		/* glibc relocates these entries in place, musl and the vdso do not. */
-		rme_addr v = d[i].d_un.d_ptr;
+		rme_addr v = FIELD64(Elf64_Dyn, d, d_un);
 		rme_addr address = v >= base && v < end ? v : v + image->bias;
-		switch (d[i].d_tag) {
+		if (tag == DT_NULL)
+			break;
+		switch (tag) {
 		case DT_SYMTAB:
 			image->symtab = address;
 			break;
@@ -56,14 +69,23 @@ bool rme_image_open(struct rme_image_symbols *image, rme_addr base, rme_addr end
 	return image->symtab && image->strtab && (image->gnu_hash || image->sysv_hash);
 }
 
+static bool name_is(rme_addr text, const char *name)
+{
+	for (; *name; text++, name++)
+		if (rme_u8(text) != (uint8_t)*name)
+			return false;
+	return !rme_u8(text);
+}
+
 static rme_addr symbol_if(const struct rme_image_symbols *image, uint32_t index, const char *name)
 {
-	const Elf64_Sym *sym = (const Elf64_Sym *)(image->symtab + index * sizeof(Elf64_Sym));
+	rme_addr sym = image->symtab + index * sizeof(Elf64_Sym);
+	uint32_t at = FIELD32(Elf64_Sym, sym, st_name);
 
-	if (sym->st_shndx == SHN_UNDEF || sym->st_name >= image->strtab_size ||
-	    !rme_streq((const char *)(image->strtab + sym->st_name), name))
+	if (FIELD16(Elf64_Sym, sym, st_shndx) == SHN_UNDEF || at >= image->strtab_size ||
+	    !name_is(image->strtab + at, name))
 		return 0;
-	return image->bias + sym->st_value;
+	return image->bias + FIELD64(Elf64_Sym, sym, st_value);
 }
 
 static rme_addr lookup_gnu(const struct rme_image_symbols *image, const char *name)

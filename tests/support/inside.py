@@ -13,12 +13,13 @@ def checks(script):
     return re.findall(r"^@check\ndef (\w+)", text, re.M)
 
 
-def run(interpreter, script, check, timeout=300):
+def run(interpreter, script, check, timeout=300, **environment):
     """The differences that the check found."""
     done = subprocess.run(
         [interpreter.path, str(matrix.TESTS / "oracle" / script), check],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout,
-        env=dict(matrix.ENVIRONMENT, RME_LIBRARY=str(matrix.helper_library()), PYTHONHASHSEED="0"))
+        env={**matrix.ENVIRONMENT, "RME_LIBRARY": str(matrix.helper_library()),
+             "PYTHONHASHSEED": "0", **environment})
     errors = done.stderr.decode(errors="replace")
     assert done.returncode == 0, "ended with %d:\n%s" % (done.returncode, errors[-3000:])
     return json.loads(done.stdout.decode().splitlines()[-1])

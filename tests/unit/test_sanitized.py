@@ -1,0 +1,31 @@
+"""The checks of the helper once more, on its sources built with ASan and UBSan: the oldest
+and the newest interpreter, for what they read differs most."""
+
+import subprocess
+
+import pytest
+
+import inside
+import matrix
+
+LIBRARY = matrix.BUILD / "sanitized" / "librememberme.so"
+# The helper's own fault guard must see the faults of the debuggee's damaged objects.
+OPTIONS = "detect_leaks=0:handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_sigill=0:" \
+          "allow_user_segv_handler=1"
+
+
+def _runtime():
+    return subprocess.check_output(["gcc", "-print-file-name=libasan.so"]).decode().strip()
+
+
+def _oldest_and_newest():
+    found = [i for i in matrix.interpreters().values() if i.name != matrix.DEBIAN]
+    return [found[0], found[-1]] if found else list(matrix.interpreters().values())
+
+
+@pytest.mark.parametrize("python", _oldest_and_newest(), ids=lambda i: i.name)
+@pytest.mark.parametrize("check", inside.checks("checks.py"))
+def test_sanitized(python, check):
+    wrong = inside.run(python, "checks.py", check, timeout=600, LD_PRELOAD=_runtime(),
+                       RME_LIBRARY=str(LIBRARY), ASAN_OPTIONS=OPTIONS)
+    assert not wrong, "\n".join(wrong)
