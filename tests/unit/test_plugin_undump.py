@@ -66,7 +66,8 @@ def test_arguments_and_reply(program, tmp_path):
     given = reply["arguments"]
     assert given[:-2] == ["--library", str(tmp_path / library.LIBRARY), "--request", "-",
                           "--core", "/tmp/the core", "--search", "/binaries",
-                          "--search", "/sys root", "--search", "/x", "--search", "/y"]
+                          "--search", "/sys root", "--search", "/x", "--search", "/y",
+                          "--file", "/bin/python3"]
     assert reply["size"] == len(request.Request(request.FRAMES).encode())
     assert reply["caveats"] == [{"message": "a"}, {"message": "b"}]
     assert reply["undump"] == {"pid": 5}
@@ -118,7 +119,7 @@ def test_ctrl_c_ends_it(program, tmp_path, monkeypatch, cooperates):
     ("reply(error={'kind': 'not-a-core', 'message': 'x is none'})", "not-a-core", "x is none"),
     ("reply(error={'kind': 'not-python', 'message': 'No Python.'}, "
      "undump={'caveats': [{'message': 'libpython is missing.'}]})", "not-python",
-     "No Python. libpython is missing."),
+     "No Python. libpython is missing"),
     ("sys.exit('cannot')", "died", "status 1): cannot"),
     ("os.kill(os.getpid(), 9)", "died", "status -9"),
     ("print('nonsense')", "bad-reply", "not JSON"),

@@ -21,5 +21,5 @@ def decode(data):
         caveats = reply.get("undump", {}).get("caveats", ())
         sentences = [error.get("message", "unknown error")]
         sentences += [caveat["message"] for caveat in caveats]
-        raise Failure(error.get("kind", "unknown"), " ".join(sentences))
+        raise Failure(error.get("kind", "unknown"), ". ".join(sentence.rstrip(".") for sentence in sentences))
     return reply

@@ -36,6 +36,8 @@ def answer(adapter, target, question, binaries):
     for folder in (binaries, target.sysroot) + target.search_path:
         if folder:
             command += ["--search", folder]
+    for path in target.files:
+        command += ["--file", path]
     try:
         return _merge(decode_run(adapter, command, question.encode(), memory))
     finally:
