@@ -17,6 +17,18 @@ static inline bool rme_fast(struct rme_python *py, struct rme_type *t, rme_addr 
 	case RME_FAST_FIXED:
 		*size = t->basicsize + t->presize;
 		return true;
+	case RME_FAST_INT: {
+		uint64_t digits = rme_u64(o + (uint64_t)l->int_tag) >> 3;
+		*size = t->basicsize + 4 * (digits ? digits : 1);
+		return true;
+	}
+	case RME_FAST_INSTANCE:
+		*size = t->basicsize + t->presize;
+		((int (*)(rme_addr, int (*)(void *, void *), void *))t->traverse)(o, sink->visit,
+										  sink->arg);
+		if (owned)
+			rme_refs_owned(py, t, o, sink);
+		return true;
 	case RME_FAST_STR: {
 		uint32_t state = rme_u32(o + (uint64_t)l->str_state);
 		/* compact, ascii, ready; before 3.12 without a wchar_t copy */

@@ -148,7 +148,9 @@ static void describe(struct rme_python *py, struct rme_type *t)
 	t->no_code = traverse && !t->traverse;
 	/* Up to 3.10 whether an object has the collector's header is asked of itself:
 	 * true of these. */
-	if (a == py->sym.float_)
+	if (a == py->sym.int_ && l->int_tag != RME_ABSENT)
+		t->fast = RME_FAST_INT;
+	else if (a == py->sym.float_)
 		t->fast = RME_FAST_FIXED;
 	else if (a == py->sym.str)
 		t->fast = RME_FAST_STR;
@@ -161,6 +163,9 @@ static void describe(struct rme_python *py, struct rme_type *t)
 	t->leaf = !traverse && (t->kind == RME_KIND_INT || t->kind == RME_KIND_STR ||
 				t->kind == RME_KIND_BYTES || a == py->sym.float_);
 	find_sizeof(py, t);
+	if (t->is_python && t->kind == RME_KIND_OBJECT && t->size_by == RME_SIZEOF_OBJECT &&
+	    !t->itemsize && t->traverse && !t->is_gc)
+		t->fast = RME_FAST_INSTANCE;
 }
 
 /* Is it a type: aligned, readable, of a metatype that says so of its instances,

@@ -67,6 +67,8 @@ enum rme_kind {
 enum rme_fast {
 	RME_FAST_NONE,
 	RME_FAST_FIXED, /* a fixed size and no references */
+	RME_FAST_INT,
+	RME_FAST_INSTANCE, /* of a class statement's class, of fixed size */
 	RME_FAST_STR,
 	RME_FAST_TUPLE,
 	RME_FAST_LIST,

@@ -153,31 +153,32 @@ bool rme_walk_clear(struct rme_walk *w)
 	bool wiped = rme_visited_clear(&w->visited);
 
 	w->n_objects = w->n_bytes = w->n_objects_first = w->n_bytes_first = 0;
-	w->n_stack = w->n_deferred = w->queue_n = w->queue_prepared = 0;
+	w->n_stack = w->n_deferred = w->n_batch = 0;
+	w->round = RME_ROUND_GATHER;
 	w->next_check = CHECK_EVERY;
 	return wiped;
 }
 
-static inline void enqueue(struct rme_walk *w, rme_addr a)
+/* The first round: takes nodes from the stack and asks for their heads. */
+static inline uint32_t take(struct rme_walk *w, rme_addr a, uint32_t n)
 {
-	uint32_t n = w->queue_n;
-
 	/* Most objects end within 64 bytes of their start, if not in one line. */
 	__builtin_prefetch((const void *)a);
 	__builtin_prefetch((const void *)(a + 40));
-	*(volatile rme_addr *)&w->queue[(w->queue_head + n) & (RME_QUEUE - 1)] = a;
-	STORE(w->queue_n, n + 1);
+	*(volatile rme_addr *)&w->batch[n] = a;
+	STORE(w->n_batch, n + 1);
+	return n + 1;
 }
 
-/* Fills the queue from the array of references on top of the stack. */
-static inline void refill_from_cursor(struct rme_walk *w)
+/* From the array of references on top of the stack. */
+static inline uint32_t take_from_cursor(struct rme_walk *w, uint32_t n)
 {
 	volatile uint64_t *cursor = &w->stack[w->n_stack - 3];
 	uint64_t count = cursor[0], stride = cursor[1];
 	rme_addr slot = cursor[2] & ~1ull;
 
-	STORE(w->in_cursor, true);
-	while (count && w->queue_n < RME_QUEUE) {
+	STORE(w->round, RME_ROUND_CURSOR);
+	while (count && n < RME_BATCH) {
 		rme_addr a = LOAD(slot);
 		slot += stride;
 		count--;
@@ -188,43 +189,28 @@ static inline void refill_from_cursor(struct rme_walk *w)
 		else if (is_foreign(w, a))
 			send(w, a);
 		else if (rme_visited_add(&w->visited, a))
-			enqueue(w, a);
+			n = take(w, a, n);
 	}
-	STORE(w->in_cursor, false);
+	STORE(w->round, RME_ROUND_GATHER);
 	cursor[0] = count;
 	cursor[2] = slot | 1;
 	if (!count)
 		STORE(w->n_stack, w->n_stack - 3);
+	return n;
 }
 
-/* Takes references from the stack into the queue and asks for their memory. */
-static inline void refill(struct rme_walk *w)
+static void gather(struct rme_walk *w)
 {
-	while (w->queue_n < RME_QUEUE && w->n_stack) {
+	uint32_t n = w->n_batch;
+
+	while (n < RME_BATCH && w->n_stack) {
 		uint64_t top = w->stack[w->n_stack - 1];
 		if (top & 1) {
-			refill_from_cursor(w);
+			n = take_from_cursor(w, n);
 		} else {
 			STORE(w->n_stack, w->n_stack - 1);
-			enqueue(w, top);
+			n = take(w, top, n);
 		}
-	}
-}
-
-/* Up to two a time: the prepared part of the queue fills up while it is worked on. A
- * node whose head faults counts as prepared, and faults again in expand. */
-static inline void prepare(struct rme_walk *w)
-{
-	for (int i = 0; i < 2 && w->queue_prepared < RME_QUEUE_PREPARED &&
-			w->queue_prepared < w->queue_n;
-	     i++) {
-		uint32_t at = (w->queue_head + w->queue_prepared) & (RME_QUEUE - 1);
-		STORE(w->queue_prepared, w->queue_prepared + 1);
-		STORE(w->cookies[at], 0);
-		STORE(w->preparing, true);
-		uint64_t cookie = w->prepare(w->ctx, w->queue[at]);
-		STORE(w->preparing, false);
-		w->cookies[at] = cookie;
 	}
 }
 
@@ -251,6 +237,44 @@ static inline void count(struct rme_walk *w, rme_addr node, uint64_t size)
 		report(w);
 }
 
+static inline void expand(struct rme_walk *w, rme_addr node, uint64_t cookie, bool deferred)
+{
+	uint64_t size = 0;
+	enum rme_node kind = w->expand(w->ctx, node, cookie, deferred, &w->sink, &size);
+
+	if (kind == RME_NODE_COUNTED) {
+		count(w, node, size);
+	} else if (kind == RME_NODE_DEFERRED) {
+		if (w->n_deferred == w->deferred_size)
+			w->exhausted = true;
+		else
+			w->deferred[w->n_deferred++] = node;
+	}
+}
+
+/* The second and third round, from where the last fault left them. */
+static inline void work_off(struct rme_walk *w, bool deferred)
+{
+	uint32_t n = w->n_batch;
+
+	if (w->round != RME_ROUND_EXPAND) {
+		uint32_t i = w->round == RME_ROUND_PREPARE ? w->at : 0;
+		STORE(w->round, RME_ROUND_PREPARE);
+		for (; i < n; i++) {
+			STORE(w->at, i);
+			STORE(w->cookies[i], w->prepare(w->ctx, w->batch[i]));
+		}
+		STORE(w->at, 0);
+		STORE(w->round, RME_ROUND_EXPAND);
+	}
+	for (uint32_t i = w->at; i < n; i++) {
+		STORE(w->at, i);
+		expand(w, w->batch[i], w->cookies[i], deferred);
+	}
+	STORE(w->n_batch, 0);
+	STORE(w->round, RME_ROUND_GATHER);
+}
+
 /* Apart from the function with the guard: what a setjmp may return to lives in memory,
  * not in registers. */
 static __attribute__((noinline)) void loop(struct rme_walk *w, bool deferred)
@@ -258,27 +282,11 @@ static __attribute__((noinline)) void loop(struct rme_walk *w, bool deferred)
 	while (!w->cancelled && !w->paused) {
 		if (w->inbox)
 			receive(w);
-		refill(w);
-		if (!w->queue_n)
+		if (w->round == RME_ROUND_GATHER)
+			gather(w);
+		if (!w->n_batch)
 			break;
-		prepare(w);
-		uint32_t head = w->queue_head;
-		rme_addr node = w->queue[head];
-		STORE(w->queue_head, (head + 1) & (RME_QUEUE - 1));
-		STORE(w->queue_n, w->queue_n - 1);
-		STORE(w->queue_prepared, w->queue_prepared - 1);
-		STORE(w->current, node);
-		uint64_t size = 0;
-		enum rme_node kind =
-			w->expand(w->ctx, node, w->cookies[head], deferred, &w->sink, &size);
-		if (kind == RME_NODE_COUNTED) {
-			count(w, node, size);
-		} else if (kind == RME_NODE_DEFERRED) {
-			if (w->n_deferred == w->deferred_size)
-				w->exhausted = true;
-			else
-				w->deferred[w->n_deferred++] = node;
-		}
+		work_off(w, deferred);
 	}
 }
 
@@ -294,21 +302,32 @@ static bool work(struct rme_walk *w, bool deferred)
 	return true;
 }
 
+/* Goes on behind what faulted. */
+static void after_fault(struct rme_walk *w)
+{
+	rme_addr node = w->batch[w->at];
+
+	switch (w->round) {
+	case RME_ROUND_CURSOR:
+		/* The array ends in memory that is not there. */
+		w->round = RME_ROUND_GATHER;
+		w->n_stack -= 3;
+		break;
+	case RME_ROUND_PREPARE:
+		/* It will fault again when it is expanded. */
+		w->cookies[w->at++] = 0;
+		return;
+	default:
+		w->at++;
+	}
+	if (w->faulted)
+		w->faulted(w->ctx, node);
+}
+
 static void work_on(struct rme_walk *w, bool deferred)
 {
-	while (!work(w, deferred)) {
-		if (w->preparing) {
-			w->preparing = false;
-			continue;
-		}
-		if (w->in_cursor) {
-			/* The array ends in memory that is not there. */
-			w->in_cursor = false;
-			w->n_stack -= 3;
-		}
-		if (w->faulted)
-			w->faulted(w->ctx, w->current);
-	}
+	while (!work(w, deferred))
+		after_fault(w);
 	if (w->visited.failed)
 		w->exhausted = true;
 }
@@ -324,10 +343,8 @@ void rme_walk_first(struct rme_walk *w)
 void rme_walk_rest(struct rme_walk *w)
 {
 	while (w->n_deferred && !w->cancelled) {
-		/* Back through the queue, which holds a few at a time. */
-		while (w->n_deferred && w->queue_n < RME_QUEUE)
-			w->queue[(w->queue_head + w->queue_n++) & (RME_QUEUE - 1)] =
-				w->deferred[--w->n_deferred];
+		while (w->n_deferred && w->n_batch < RME_BATCH)
+			w->batch[w->n_batch++] = w->deferred[--w->n_deferred];
 		work_on(w, true);
 	}
 	report(w);

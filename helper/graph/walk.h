@@ -1,11 +1,11 @@
 /* The walk: every node reachable from the roots, each once, without recursion.
  * Knows no CPython: what a node weighs and where it leads is handed in.
  *
- * Nodes are taken depth first from an explicit stack through a short queue, so that
- * a node's memory is on its way while the ones before it are worked on: first its
- * head, then, from the middle of the queue on, what `prepare` asks for. Arrays
- * of references stand on the stack as cursors, not as their elements: the stack of a
- * list of ten million stays three words deep.
+ * Nodes are taken from an explicit stack in small batches, each batch in three rounds,
+ * so that a node's memory is on its way while the others are worked on: the first
+ * asks for the heads of the nodes, the second (`prepare`) for what hangs on them, the
+ * third expands them. Arrays of references stand on the stack as cursors, not as
+ * their elements: the stack of a list of ten million stays three words deep.
  *
  * Two walks may work as a pair, each on a thread of its own: each owns every other
  * chunk of the visited set and sends the other what it finds in the other's. */
@@ -27,16 +27,17 @@ enum rme_node {
 typedef enum rme_node (*rme_expand_fn)(void *ctx, rme_addr node, uint64_t cookie, bool deferred,
 				       const struct rme_sink *sink, uint64_t *size);
 
-/* Called some nodes before expand, when the head of the node is in the cache: asks for
- * the memory that expand will need. Returns a cookie that expand is given. */
+/* Called a round before expand, when the head of the node is in the cache: asks for the
+ * memory that expand will need. Returns a cookie that expand is given, not 0. */
 typedef uint64_t (*rme_prepare_fn)(void *ctx, rme_addr node);
 
 /* Told of each node that was counted (may be NULL). */
 typedef void (*rme_counted_fn)(void *ctx, rme_addr node, uint64_t size);
 
-#define RME_QUEUE          32u /* power of two */
-#define RME_QUEUE_PREPARED 16u
-#define RME_RING           4096u /* power of two */
+enum { RME_ROUND_GATHER, RME_ROUND_CURSOR, RME_ROUND_PREPARE, RME_ROUND_EXPAND };
+
+#define RME_BATCH 32u
+#define RME_RING  4096u /* power of two */
 
 /* From one thread of a pair to the other. Each side's index on a line of its own. */
 struct rme_ring {
@@ -71,11 +72,10 @@ struct rme_walk {
 	/* at work */
 	struct rme_sink sink;
 	uint64_t n_stack, n_deferred;
-	rme_addr queue[RME_QUEUE];
-	uint64_t cookies[RME_QUEUE];
-	uint32_t queue_head, queue_n, queue_prepared;
-	rme_addr current;
-	bool in_cursor, preparing;
+	rme_addr batch[RME_BATCH];
+	uint64_t cookies[RME_BATCH];
+	uint32_t n_batch, at; /* the one that is worked on */
+	uint8_t round;        /* RME_ROUND_*: where a fault came from */
 	uint64_t next_check;
 	/* of a pair, else NULL */
 	struct rme_ring *inbox, *outbox;
