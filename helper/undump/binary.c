@@ -114,12 +114,17 @@ bool ud_binary_open(struct ud_binary *ret, const char *path)
 bool ud_build_id_in_target(const struct ud_target *target, uint64_t base, struct ud_build_id *ret)
 {
 	struct ud_binary image = {.fd = -1};
+	char magic[SELFMAG];
+
+	*ret = (struct ud_build_id){0};
+	if (ud_target_read(target, base, magic, sizeof magic) < sizeof magic ||
+	    memcmp(magic, ELFMAG, SELFMAG))
+		return false;
 	char *head = ud_must(malloc(HEAD_OF_IMAGE));
 	size_t n = ud_target_read(target, base, head, HEAD_OF_IMAGE);
 	bool ok = false;
 
-	*ret = (struct ud_build_id){0};
-	if (n >= sizeof(Elf64_Ehdr) && !memcmp(head, ELFMAG, SELFMAG)) {
+	if (n >= sizeof(Elf64_Ehdr)) {
 		/* The section headers are not in memory; libelf need not look for them. */
 		Elf64_Ehdr *eh = (Elf64_Ehdr *)head;
 		eh->e_shoff = eh->e_shnum = eh->e_shstrndx = 0;

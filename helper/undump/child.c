@@ -181,7 +181,7 @@ bool ud_child_run(const struct ud_place *place, const struct ud_target *target,
 			       strerror(errno));
 	w.pid = fork();
 	if (w.pid == 0)
-		ud_child_enter(place, parent, limits, channel[1], plan->paged);
+		ud_child_enter(place, parent, limits, channel[1], plan->paged && !limits->eager);
 	close(channel[1]);
 	if (w.pid < 0) {
 		ud_fail(error, "system", "the analysis cannot be started: %s", strerror(errno));

@@ -10,6 +10,7 @@ struct ud_limits {
 	uint64_t cpu_seconds;
 	uint64_t memory; /* bytes of its own that the child may touch */
 	int progress;	 /* descriptor for progress lines, -1: none */
+	bool eager;	 /* no userfaultfd: read all that cannot be mapped right away */
 };
 
 struct ud_outcome {

@@ -96,15 +96,16 @@ static size_t count_headers(Elf *elf, const Elf64_Ehdr *eh)
 
 	if (eh->e_phnum != PN_XNUM)
 		return eh->e_phnum;
-	if (elf_getphdrnum(elf, &n) == 0 && n >= PN_XNUM)
+	/* Without section headers libelf tells PN_XNUM itself. */
+	if (elf_getphdrnum(elf, &n) == 0 && n > PN_XNUM)
 		return n;
 	Elf_Data *first =
 	    elf_getdata_rawchunk(elf, (int64_t)eh->e_phoff, sizeof(Elf64_Phdr), ELF_T_PHDR);
 	if (!first)
-		return 0;
+		return n;
 	const Elf64_Phdr *note = first->d_buf;
 	if (note->p_type != PT_NOTE || note->p_offset < eh->e_phoff)
-		return 0;
+		return n;
 	return (note->p_offset - eh->e_phoff) / sizeof(Elf64_Phdr);
 }
 
@@ -114,7 +115,8 @@ static bool add_segment(struct ud_target *t, const Elf64_Phdr *ph, size_t index,
 {
 	uint64_t end = ph->p_vaddr + ph->p_memsz, there = 0;
 
-	if (!ph->p_memsz || (ph->p_vaddr >= VSYSCALL_START && end <= VSYSCALL_END && end))
+	if (!ph->p_memsz ||
+	    (ph->p_vaddr >= VSYSCALL_START && end > ph->p_vaddr && end <= VSYSCALL_END))
 		return true;
 	if (end < ph->p_vaddr || end > UD_ADDRESS_END)
 		return ud_fail(

@@ -155,6 +155,7 @@ static void find_code(struct ud_image *image)
 struct attempt {
 	struct ud_image *image;
 	const struct ud_target *target;
+	bool quiet; /* a file that does not fit is no news: it was not looked for by name */
 };
 
 /* Is this file the one that the target ran? The same build-id says so; of a live
@@ -172,7 +173,7 @@ static bool try_file(void *arg, const char *file)
 		same = binary.inode == image->mappings->inode &&
 		       binary.device == image->mappings->device;
 	if (!same) {
-		if (!image->file && image->path) {
+		if (!image->file && image->path && !a->quiet) {
 			image->file = ud_must(strdup(file));
 			image->found = binary.id;
 		}
@@ -197,13 +198,15 @@ static bool can_execute(int fd)
 
 static void resolve(struct ud_image *image, const struct ud_target *t, struct ud_search *search)
 {
-	struct attempt attempt = {image, t};
+	struct attempt attempt = {image, t, false}, quiet = {image, t, true};
 	bool found;
 
 	ud_build_id_in_target(t, image->base, &image->wanted);
 	if (!image->wanted.size && !t->live)
 		return;
-	found = ud_search_each(search, image->path, try_file, &attempt);
+	found = ud_search_files(search, image->path, true, try_file, &quiet) ||
+		ud_search_each(search, image->path, try_file, &attempt) ||
+		ud_search_files(search, image->path, false, try_file, &quiet);
 	if (!found && t->live) {
 		/* The file is not where it was, but the kernel still has it. */
 		char file[96];

@@ -4,8 +4,8 @@
  *
  *     rememberme-undump --library librememberme.so --request FILE
  *             (--core FILE | --pid N [--mem FD])
- *             [--map PATHINCORE=FILE]... [--search DIR]... [--lwp N]
- *             [--progress FD] [--cpu SECONDS] [--memory BYTES] [--reply-max BYTES]
+ *             [--map PATHINCORE=FILE]... [--file FILE]... [--search DIR]... [--lwp N]
+ *             [--progress FD] [--cpu SECONDS] [--memory BYTES] [--reply-max BYTES] [--eager]
  *
  * The request is a struct rme_request (rememberme.h). Standard output gets one JSON
  * object: the helper's reply with a member "undump" added, or {"error":…}. Status 0:
@@ -73,16 +73,19 @@ static bool parse_options(struct options *o, int argc, char **argv, struct ud_er
 	    {"cpu", required_argument, NULL, 'u'},
 	    {"memory", required_argument, NULL, 'y'},
 	    {"reply-max", required_argument, NULL, 'x'},
+	    {"eager", no_argument, NULL, 'e'},
+	    {"file", required_argument, NULL, 'b'},
 	    {NULL, 0, NULL, 0},
 	};
 	uint64_t n;
 	int c, index;
 
 	o->memory_fd = UINT64_MAX;
-	o->limits = (struct ud_limits){DEFAULT_CPU, available_memory(), -1};
+	o->limits = (struct ud_limits){DEFAULT_CPU, available_memory(), -1, false};
 	o->reply_max = DEFAULT_REPLY;
 	o->search.maps = ud_must(calloc((size_t)argc, sizeof(char *)));
 	o->search.directories = ud_must(calloc((size_t)argc, sizeof(char *)));
+	o->search.files = ud_must(calloc((size_t)argc, sizeof(char *)));
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, "", options, &index)) != -1) {
 		bool ok = true;
@@ -107,6 +110,9 @@ static bool parse_options(struct options *o, int argc, char **argv, struct ud_er
 			ok = strchr(optarg, '=') != NULL;
 			o->search.maps[o->search.n_maps++] = optarg;
 			break;
+		case 'b':
+			o->search.files[o->search.n_files++] = optarg;
+			break;
 		case 's':
 			o->search.directories[o->search.n_directories++] = optarg;
 			break;
@@ -126,6 +132,9 @@ static bool parse_options(struct options *o, int argc, char **argv, struct ud_er
 		case 'x':
 			ok = parse_number(optarg, &o->reply_max) && o->reply_max >= UD_PAGE &&
 			     o->reply_max <= 1ull << 36;
+			break;
+		case 'e':
+			o->limits.eager = true;
 			break;
 		default:
 			return ud_fail(error, "usage", "unknown option, or no value for it: %s",

@@ -108,17 +108,17 @@ bool ud_search_each(struct ud_search *s, const char *path, ud_candidate_fn fn, v
 	static const char deleted[] = " (deleted)";
 	char *plain = path ? ud_must(strdup(path)) : NULL, file[PATH_MAX + 64];
 	size_t n = path ? strlen(path) : 0;
-	bool found = try_maps(s, path, fn, arg);
+	bool absolute = path && path[0] == '/', found = try_maps(s, path, fn, arg);
 
 	/* The kernel's remark on a file that was removed or replaced, as an upgrade
 	 * does; what stands there now may still be the same. */
 	if (n >= sizeof deleted && !strcmp(plain + n - (sizeof deleted - 1), deleted))
 		plain[n - (sizeof deleted - 1)] = 0;
-	if (!found && path && s->pid) {
+	if (!found && absolute && s->pid) {
 		snprintf(file, sizeof file, "/proc/%lld/root%s", s->pid, plain);
 		found = fn(arg, file);
 	}
-	for (size_t i = 0; !found && path && i < s->n_directories; i++) {
+	for (size_t i = 0; !found && absolute && i < s->n_directories; i++) {
 		snprintf(file, sizeof file, "%s%s", s->directories[i], plain);
 		found = fn(arg, file);
 		if (!found) {
@@ -128,10 +128,22 @@ bool ud_search_each(struct ud_search *s, const char *path, ud_candidate_fn fn, v
 	}
 	if (!found)
 		found = try_index(s, path ? base_name(plain) : NULL, fn, arg);
-	if (!found && path && !s->pid)
+	if (!found && absolute && !s->pid)
 		found = fn(arg, plain);
 	free(plain);
 	return found;
+}
+
+bool ud_search_files(struct ud_search *s, const char *path, bool same_name, ud_candidate_fn fn,
+		     void *arg)
+{
+	for (size_t i = 0; i < s->n_files; i++) {
+		bool same = path && !strcmp(base_name(s->files[i]), base_name(path));
+
+		if (same == same_name && fn(arg, s->files[i]))
+			return true;
+	}
+	return false;
 }
 
 void ud_search_free(struct ud_search *s)
@@ -141,4 +153,5 @@ void ud_search_free(struct ud_search *s)
 	free(s->index);
 	free(s->maps);
 	free(s->directories);
+	free(s->files);
 }
