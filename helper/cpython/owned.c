@@ -86,13 +86,6 @@ static void owned_generator(struct rme_python *py, struct rme_type *t, rme_addr 
 {
 	const struct rme_layout *l = py->layout;
 
-	/* gen_traverse visits the names since 3.11; they are one object more often than
-	 * not. */
-	if (HAS(gen_frame)) {
-		rme_refs_field(sink, o, l->gen_name);
-		if (rme_ptr(o + L(gen_name)) != rme_ptr(o + L(gen_qualname)))
-			rme_refs_field(sink, o, l->gen_qualname);
-	}
 	if (t->native == py->sym.coroutine)
 		rme_refs_field(sink, o, l->coro_origin);
 	/* One that runs right now shows no locals to its tp_traverse up to 3.13:
@@ -172,6 +165,12 @@ void rme_refs_owned(struct rme_python *py, struct rme_type *t, rme_addr o,
 		break;
 	case RME_KIND_NDARRAY:
 		rme_numpy_array_references(py, o, true, sink);
+		break;
+	case RME_KIND_NPVOID:
+		rme_numpy_scalar_references(o, t, sink);
+		break;
+	case RME_KIND_NPDTYPE:
+		rme_numpy_dtype_references(o, sink);
 		break;
 	default:
 		break;

@@ -47,11 +47,20 @@ static void collect_range(void *arg, rme_addr first, uint64_t count, uint64_t st
 		collect_one((void *)rme_ptr(first + i * stride), arg);
 }
 
+static bool among(const struct rme_children *c, uint64_t n, rme_addr object)
+{
+	for (uint64_t i = 0; i < n; i++)
+		if (c->refs[i] == object)
+			return true;
+	return false;
+}
+
 void rme_children_collect(struct rme_children *c, rme_addr object)
 {
 	struct rme_query_ctx *ctx = c->ctx;
 	struct rme_sink sink = {collect_one, collect_range, c};
 	struct rme_guard guard;
+	volatile bool once = false;
 	uint64_t kept = 0;
 
 	c->n_refs = 0;
@@ -59,10 +68,12 @@ void rme_children_collect(struct rme_children *c, rme_addr object)
 		struct rme_type *t = rme_type_get(&ctx->py, rme_type_of(&ctx->py, object));
 		if (t)
 			rme_refs_of(&ctx->py, t, object, ctx->owned, &sink);
+		/* Its tp_traverse visits the same code or name two times. */
+		once = t && t->kind == RME_KIND_GENERATOR;
 		rme_guard_pop(ctx->guards, &guard);
 	}
 	for (uint64_t i = 0; i < c->n_refs; i++)
-		if (rme_heap_inside(ctx, c->refs[i]))
+		if (rme_heap_inside(ctx, c->refs[i]) && !(once && among(c, kept, c->refs[i])))
 			c->refs[kept++] = c->refs[i];
 	c->n_refs = kept;
 }
