@@ -54,6 +54,6 @@ def test_options_anywhere():
 def test_refused(words, part):
     with pytest.raises(Failure) as caught:
         arguments.parse("py-x", OPTIONS, words, False)
-    assert caught.value.kind == "bad-argument"
+    assert caught.value.kind == "usage"
     assert caught.value.message.startswith("py-x: ") and part in caught.value.message
     assert "`py-x --help`" in caught.value.message

@@ -114,5 +114,5 @@ def parse(command, options, words, takes_words):
 
 
 def refuse(command, what):
-    raise Failure("bad-argument", "%s: %s; `%s --help` tells the options."
+    raise Failure("usage", "%s: %s; `%s --help` tells the options."
                   % (command, what, command))

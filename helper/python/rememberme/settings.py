@@ -45,7 +45,7 @@ class Settings(object):
         """Sets one from what the user typed; returns the new value."""
         setting = BY_NAME.get(name)
         if setting is None:
-            raise Failure("bad-argument", "There is no setting `%s`; there are %s."
+            raise Failure("usage", "There is no setting `%s`; there are %s."
                           % (name, ", ".join(BY_NAME)))
         value = parse(setting, text)
         setattr(self, name, value)
@@ -56,7 +56,7 @@ def parse(setting, text):
     """The value of a setting that `text` stands for, or a Failure."""
     if setting.choices is int:
         if not text.isdigit() or int(text) >= 1 << 32:
-            raise Failure("bad-argument", "`%s` is a number from 0 (no limit) up, not `%s`."
+            raise Failure("usage", "`%s` is a number from 0 (no limit) up, not `%s`."
                           % (setting.name, text))
         return int(text)
     if setting.choices is str:
@@ -64,9 +64,9 @@ def parse(setting, text):
             return ""
         path = os.path.abspath(os.path.expanduser(text))
         if not os.path.isdir(path):
-            raise Failure("bad-argument", "There is no folder %s." % path)
+            raise Failure("usage", "There is no folder %s." % path)
         return path
     if text not in setting.choices:
-        raise Failure("bad-argument", "`%s` is %s, not `%s`."
+        raise Failure("usage", "`%s` is %s, not `%s`."
                       % (setting.name, " or ".join(setting.choices), text))
     return text

@@ -33,7 +33,7 @@ class Config(Command):
         if values.help:
             return self.help.split("\n")
         if len(values.words) > 2:
-            raise Failure("bad-argument", "py-config takes a name and a value, not `%s`."
+            raise Failure("usage", "py-config takes a name and a value, not `%s`."
                           % " ".join(values.words))
         names = list(BY_NAME)
         if values.words:
