@@ -1,6 +1,8 @@
 """The matrix: every test that takes `interpreter`, `debugger` or `kind` runs once per
 value, with ids like `live-3.12-gdb`. See support/ for what a test is made of."""
 
+import subprocess
+
 import pytest
 
 import matrix
@@ -16,6 +18,8 @@ def pytest_addoption(parser):
                     help="comma-separated names: 3.12,debian (default: all that are installed)")
     group.addoption("--debuggers", default=None,
                     help="comma-separated names: gdb,lldb-19 (default: all that are installed)")
+    group.addoption("--whole", action="store_true",
+                    help="differential: compare every object, print the table")
     group.addoption("--update-goldens", action="store_true",
                     help="rewrite the expected output under tests/goldens")
 
@@ -126,8 +130,12 @@ def run_target():
 
 
 @pytest.fixture(scope="session")
-def run_session():
-    return session.run
+def library(tmp_path_factory):
+    """The shared library of targets/stops.c."""
+    path = tmp_path_factory.mktemp("library") / "libstops.so"
+    subprocess.run(["cc", "-O1", "-g0", "-Wall", "-Wextra", "-shared", "-fPIC", "-pthread",
+                    str(matrix.TARGETS / "stops.c"), "-o", str(path)], check=True, timeout=60)
+    return str(path)
 
 
 @pytest.fixture

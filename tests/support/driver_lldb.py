@@ -30,7 +30,13 @@ class Driver:
     def command(self, text):
         started = time.monotonic()
         answer = lldb.SBCommandReturnObject()
-        self.debugger.GetCommandInterpreter().HandleCommand(text, answer)
+        interpreter = self.debugger.GetCommandInterpreter()
+        if self.process.IsValid():
+            # Within a `script` command the context would be that of the outer command.
+            frame = self.process.GetSelectedThread().GetSelectedFrame()
+            interpreter.HandleCommand(text, lldb.SBExecutionContext(frame), answer)
+        else:
+            interpreter.HandleCommand(text, answer)
         output, error = answer.GetOutput() or "", answer.GetError() or ""
         if answer.Succeeded():
             # Warnings stand in the error stream of a command that succeeded.
