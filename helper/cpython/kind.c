@@ -105,6 +105,10 @@ static enum rme_kind kind_by_name(const char *name)
 		return RME_KIND_NDARRAY;
 	if (IS("numpy.generic"))
 		return RME_KIND_NPSCALAR;
+	if (IS("numpy.void"))
+		return RME_KIND_NPVOID;
+	if (IS("numpy.dtype"))
+		return RME_KIND_NPDTYPE;
 	if (IS("functools.partial"))
 		return RME_KIND_PARTIAL;
 	if (IS("functools._lru_cache_wrapper"))

@@ -21,7 +21,18 @@ enum {
 	DESCR_FLAGS_2 = 32,
 	DESCR_FIELDS_1 = 48,
 	DESCR_FIELDS_2 = 96,
+	DESCR_TYPEOBJ = 16,
+	DESCR_SUBARRAY_1 = 40,
+	DESCR_SUBARRAY_2 = 88,
+	DESCR_METADATA_1 = 72,
+	DESCR_METADATA_2 = 56,
 	TYPE_NUM_OBJECT = 17,
+	TYPE_NUM_LEGACY = 24,    /* below: the dtypes that numpy always had */
+	TYPE_NUM_USER = 256,     /* from here to USER_END: old user-defined dtypes */
+	TYPE_NUM_USER_END = 2048,
+	BYTES_SIZE = 16,  /* ob_size: numpy.bytes_ is a bytes */
+	VOID_DESCR = 32,  /* PyVoidScalarObject: obval, descr, flags, base */
+	VOID_BASE = 48,
 	ITEM_REFCOUNT = 1, /* NPY_ITEM_REFCOUNT: the elements are or hold objects */
 	MAX_STRUCT_DEPTH = 4
 };
@@ -71,6 +82,80 @@ uint64_t rme_numpy_array_size(struct rme_python *py, const struct rme_type *t, r
 	if (rme_u32(array + ARRAY_FLAGS) & FLAG_OWNDATA)
 		size += n_elements(array) * descr_elsize(rme_ptr(array + ARRAY_DESCR));
 	return size;
+}
+
+/* The bytes of one element, by the name of the scalar type: 0 when it is not told. */
+static uint64_t scalar_elsize(rme_addr scalar, const char *name)
+{
+	uint64_t bits = 0;
+
+#define IS(s) rme_streq(name, "numpy." s)
+	if (IS("void"))
+		return descr_elsize(rme_ptr(scalar + VOID_DESCR));
+	if (IS("bytes_"))
+		return rme_u64(scalar + BYTES_SIZE);
+	if (IS("bool_") || IS("bool"))
+		return 1;
+	if (IS("intc") || IS("uintc"))
+		return 4;
+	if (IS("long") || IS("ulong") || IS("longlong") || IS("ulonglong"))
+		return 8;
+	if (IS("longdouble"))
+		return 16;
+	if (IS("clongdouble"))
+		return 32;
+#undef IS
+	/* int8, float64, complex256, datetime64: bits at the end */
+	if (!rme_bytes_are(name, 6, "numpy."))
+		return 0;
+	for (; *name; name++)
+		bits = *name >= '0' && *name <= '9' ? bits * 10 + (uint64_t)(*name - '0') : 0;
+	return bits / 8;
+}
+
+/* gentype_sizeof (numpy/core/src/multiarray/scalartypes.c.src) */
+bool rme_numpy_scalar_size(struct rme_python *py, const struct rme_type *t, rme_addr scalar,
+			   uint64_t *ret)
+{
+	const char *name = (const char *)rme_ptr(t->native + (uint64_t)py->layout->type_name);
+	uint64_t elsize = scalar_elsize(scalar, name);
+
+	if (!elsize)
+		return false;
+	*ret = t->basicsize + elsize;
+	if ((int64_t)t->itemsize > 0)
+		*ret += t->itemsize * rme_u64(scalar + (uint64_t)py->layout->var_size);
+	return true;
+}
+
+void rme_numpy_scalar_references(rme_addr scalar, const struct rme_type *t,
+				 const struct rme_sink *sink)
+{
+	if (t->basicsize < VOID_BASE + 8)
+		return;
+	rme_sink_visit(sink, rme_ptr(scalar + VOID_DESCR));
+	rme_sink_visit(sink, rme_ptr(scalar + VOID_BASE));
+}
+
+/* PyArray_Descr and, in 2.x, _PyArray_LegacyDescr. */
+void rme_numpy_dtype_references(rme_addr descr, const struct rme_sink *sink)
+{
+	bool is_2 = descr_is_2(descr);
+	int type_num = rme_i32(descr + DESCR_TYPE_NUM);
+
+	rme_sink_visit(sink, rme_ptr(descr + DESCR_TYPEOBJ));
+	rme_sink_visit(sink, rme_ptr(descr + (is_2 ? DESCR_METADATA_2 : DESCR_METADATA_1)));
+	if (type_num < 0 || (type_num >= TYPE_NUM_LEGACY && type_num < TYPE_NUM_USER) ||
+	    type_num >= TYPE_NUM_USER_END)
+		return; /* a dtype of numpy 2's own kind */
+	rme_addr subarray = rme_ptr(descr + (is_2 ? DESCR_SUBARRAY_2 : DESCR_SUBARRAY_1));
+	uint64_t fields = is_2 ? DESCR_FIELDS_2 : DESCR_FIELDS_1;
+	rme_sink_visit(sink, rme_ptr(descr + fields));
+	rme_sink_visit(sink, rme_ptr(descr + fields + 8)); /* names */
+	if (subarray) {
+		rme_sink_visit(sink, rme_ptr(subarray)); /* base, shape */
+		rme_sink_visit(sink, rme_ptr(subarray + 8));
+	}
 }
 
 /* Hands out the object elements of one run of the innermost dimension. */

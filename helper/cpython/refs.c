@@ -200,8 +200,8 @@ void rme_refs_of(struct rme_python *py, struct rme_type *t, rme_addr o, bool own
 										  sink->arg);
 	else if (t->no_code)
 		rme_refs_inferred(py, t, o, sink);
-	else if (t->kind == RME_KIND_NDARRAY && !owned)
-		rme_numpy_array_references(py, o, false, sink);
 	if (owned)
 		rme_refs_owned(py, t, o, sink);
+	else if (t->kind == RME_KIND_NDARRAY)
+		rme_numpy_array_references(py, o, false, sink);
 }

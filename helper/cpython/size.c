@@ -4,7 +4,6 @@
 #include "cpython/numpy.h"
 #include "cpython/size.h"
 
-
 enum { FLAG_HEAPTYPE = 1u << 9 };
 
 #define L(field) ((uint64_t)py->layout->field)
@@ -322,6 +321,19 @@ static uint64_t tuple_length(const struct rme_python *py, rme_addr o, int32_t fi
 	return rme_sequence_length(py, rme_ptr(o + (uint64_t)field));
 }
 
+/* Does sys.getsizeof add the headers that the type asks for? They are those of the object,
+ * not of its type, which static types do not have (Python/sysmodule.c,
+ * _PySys_GetSizeOf): 3.11 and 3.12 add them all the same, and 3.13 leaves them out only
+ * where the metatype is `type` itself. */
+static bool has_headers(const struct rme_python *py, const struct rme_type *t, rme_addr o)
+{
+	if (!rme_python_has(py, 11))
+		return rme_is_gc(py, t, o);
+	if (!rme_python_has(py, 13) || t->address != py->sym.type)
+		return true;
+	return rme_u64(o + L(type_flags)) & FLAG_HEAPTYPE;
+}
+
 uint64_t rme_size_of(struct rme_python *py, struct rme_type *t, rme_addr o)
 {
 	uint64_t size;
@@ -424,6 +436,10 @@ uint64_t rme_size_of(struct rme_python *py, struct rme_type *t, rme_addr o)
 		case RME_KIND_NDARRAY:
 			size = rme_numpy_array_size(py, t, o);
 			break;
+		case RME_KIND_NPSCALAR:
+			if (!rme_numpy_scalar_size(py, t, o, &size))
+				goto unknown;
+			break;
 		default:
 		unknown:
 			size = size_generic(py, t, o);
@@ -431,11 +447,5 @@ uint64_t rme_size_of(struct rme_python *py, struct rme_type *t, rme_addr o)
 			t->example = o;
 		}
 	}
-	if (t->is_type || !HAS(code_adaptive)) {
-		/* Headers of the object, not of its type: 3.11 and 3.12 add them to static
-		 * types too (Python/sysmodule.c, _PySys_GetSizeOf). */
-		bool always = rme_python_has(py, 11) && !rme_python_has(py, 13);
-		return size + (always || rme_is_gc(py, t, o) ? t->presize : 0);
-	}
-	return size + t->presize;
+	return size + (has_headers(py, t, o) ? t->presize : 0);
 }

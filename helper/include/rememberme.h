@@ -66,7 +66,8 @@ enum rme_query {
 	RME_QUERY_TOP = 2,    /* py-top */
 	RME_QUERY_TREE = 3,   /* py-mem-print */
 	RME_QUERY_FRAMES = 4, /* py-frames */
-	RME_QUERY_NAMES = 5   /* names visible in the frame, for completion */
+	RME_QUERY_NAMES = 5,  /* names visible in the frame, for completion */
+	RME_QUERY_INSPECT = 6 /* single objects, without a walk */
 };
 
 enum rme_flag {
@@ -194,6 +195,10 @@ RME_EXPORT int64_t rme_run(struct rme_block *block);
  *   FRAMES  "items":[{FRAME,"lwp":N,"selected":BOOL,"size":N,"objects":N,
  *           "size_without_classes":N}…], innermost first, thread by thread
  *   NAMES   "names":[TEXT…]: locals, cells and free variables, then globals
+ *   INSPECT "items":[{"expr":TEXT,"address":"0x…","type":TEXT|null,"own_size":N,
+ *           "estimated":BOOL,"references":["0x…"…],"inferred":BOOL,"agrees":BOOL}…]:
+ *           no limit on the EXPRs; a damaged object has no figures; "agrees": walks,
+ *           which have a short way for some types, come to the same
  */
 
 #endif

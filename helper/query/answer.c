@@ -103,6 +103,9 @@ static void run_query(struct rme_query_ctx *ctx)
 	case RME_QUERY_NAMES:
 		rme_query_names(ctx);
 		break;
+	case RME_QUERY_INSPECT:
+		rme_query_inspect(ctx);
+		break;
 	default:
 		rme_error_set(&ctx->error, "bad-request", "the helper does not know this question");
 	}

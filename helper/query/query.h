@@ -60,6 +60,7 @@ void rme_query_top(struct rme_query_ctx *ctx);
 void rme_query_tree(struct rme_query_ctx *ctx);
 void rme_query_frames(struct rme_query_ctx *ctx);
 void rme_query_names(struct rme_query_ctx *ctx);
+void rme_query_inspect(struct rme_query_ctx *ctx);
 
 /* heap.c */
 
