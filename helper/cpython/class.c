@@ -56,7 +56,7 @@ void rme_type_name_append(const struct rme_python *py, rme_addr type, struct rme
 
 /* Objects/typeobject.c, static_builtin_state_get (3.12) and
  * managed_static_type_state_get (3.13): tp_subclasses is the index plus one. */
-static rme_addr static_type_dict(const struct rme_python *py, rme_addr type)
+static rme_addr static_type_field(const struct rme_python *py, rme_addr type, int32_t field)
 {
 	/* _Py_MAX_STATIC_BUILTIN_TYPES, _Py_MAX_MANAGED_STATIC_EXT_TYPES */
 	enum { MAX_BUILTINS = 200, MAX_EXTENSIONS = 10 };
@@ -68,24 +68,36 @@ static rme_addr static_type_dict(const struct rme_python *py, rme_addr type)
 	if (index < MAX_BUILTINS) {
 		state = py->interp + (uint64_t)l->interp_static_types_builtins + index * size;
 		if (rme_ptr(state + (uint64_t)l->statictype_type) == type)
-			return rme_ptr(state + (uint64_t)l->statictype_dict);
+			return rme_ptr(state + (uint64_t)field);
 	}
 	if (index < MAX_EXTENSIONS && l->interp_static_types_extensions != RME_ABSENT) {
 		state = py->interp + (uint64_t)l->interp_static_types_extensions + index * size;
 		if (rme_ptr(state + (uint64_t)l->statictype_type) == type)
-			return rme_ptr(state + (uint64_t)l->statictype_dict);
+			return rme_ptr(state + (uint64_t)field);
 	}
 	return 0;
+}
+
+static bool is_per_interpreter(const struct rme_python *py, rme_addr type)
+{
+	return py->layout->interp_static_types_builtins != RME_ABSENT &&
+	       has_flag(py, type, FLAG_STATIC_BUILTIN);
 }
 
 rme_addr rme_type_dict(const struct rme_python *py, rme_addr type)
 {
 	const struct rme_layout *l = py->layout;
 
-	if (l->interp_static_types_builtins != RME_ABSENT &&
-	    has_flag(py, type, FLAG_STATIC_BUILTIN))
-		return static_type_dict(py, type);
-	return rme_ptr(type + (uint64_t)l->type_dict);
+	return is_per_interpreter(py, type) ? static_type_field(py, type, l->statictype_dict)
+					    : rme_ptr(type + (uint64_t)l->type_dict);
+}
+
+rme_addr rme_type_subclasses(const struct rme_python *py, rme_addr type)
+{
+	const struct rme_layout *l = py->layout;
+
+	return is_per_interpreter(py, type) ? static_type_field(py, type, l->statictype_subclasses)
+					    : rme_ptr(type + (uint64_t)l->type_subclasses);
 }
 
 rme_addr rme_type_lookup(const struct rme_python *py, rme_addr type, const void *utf8, size_t n)

@@ -14,6 +14,9 @@ void rme_type_name_append(const struct rme_python *py, rme_addr type, struct rme
  * interpreter's state. 0 when there is none. */
 rme_addr rme_type_dict(const struct rme_python *py, rme_addr type);
 
+/* tp_subclasses in the same way: a dict of weak references. */
+rme_addr rme_type_subclasses(const struct rme_python *py, rme_addr type);
+
 /* Raw attribute lookup along the MRO, no descriptors called; 0 when absent. */
 rme_addr rme_type_lookup(const struct rme_python *py, rme_addr type, const void *utf8, size_t n);
 

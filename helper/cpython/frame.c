@@ -274,6 +274,27 @@ int rme_locals_each(struct rme_python *py, const struct rme_frame *frame, rme_lo
 	return rme_variables_each(py, frame->code, slots, on_variable, &beside);
 }
 
+rme_addr rme_variable_name(struct rme_python *py, rme_addr code, uint64_t i)
+{
+	const struct rme_layout *l = py->layout;
+	rme_addr names;
+	uint64_t n;
+
+	if (l->code_localsplusnames != RME_ABSENT) {
+		names = field(code, l->code_localsplusnames);
+		return i < n_names(py, names) ? rme_tuple_item(py, names, i) : 0;
+	}
+	for (int kind = 0; kind < 3; kind++, i -= n) {
+		names = field(code, kind == 0   ? l->code_varnames
+				    : kind == 1 ? l->code_cellvars
+						: l->code_freevars);
+		n = n_names(py, names);
+		if (i < n)
+			return rme_tuple_item(py, names, i);
+	}
+	return 0;
+}
+
 rme_addr rme_frame_of_object(struct rme_python *py, rme_addr frame_object)
 {
 	const struct rme_layout *l = py->layout;

@@ -42,6 +42,9 @@ int rme_locals_each(struct rme_python *py, const struct rme_frame *frame, rme_lo
 int rme_variables_each(struct rme_python *py, rme_addr code, rme_addr localsplus,
 		       rme_local_fn fn, void *arg);
 
+/* The name of slot number `i`, a str; 0 past the last variable. */
+rme_addr rme_variable_name(struct rme_python *py, rme_addr code, uint64_t i);
+
 /* The _PyInterpreterFrame of a frame object or a generator (from 3.11); up to 3.10 the
  * frame object itself. 0 when it has none any more. */
 rme_addr rme_frame_of_object(struct rme_python *py, rme_addr frame_object);

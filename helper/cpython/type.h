@@ -111,6 +111,9 @@ struct rme_type {
 	uint64_t n_inferred;  /* instances whose references were inferred */
 	uint64_t n_faults;    /* instances that faulted */
 	rme_addr example;     /* one of those */
+	uint64_t n_objects, n_bytes; /* a tally of the instances, where a query keeps one */
+	void *tally;          /* and what else it keeps */
+	uint8_t holds_type;   /* holds.c: whether instances show their reference to it */
 };
 
 struct rme_types {

@@ -67,7 +67,14 @@ enum rme_query {
 	RME_QUERY_TREE = 3,   /* py-mem-print */
 	RME_QUERY_FRAMES = 4, /* py-frames */
 	RME_QUERY_NAMES = 5,  /* names visible in the frame, for completion */
-	RME_QUERY_INSPECT = 6 /* single objects, without a walk */
+	RME_QUERY_INSPECT = 6, /* single objects, without a walk */
+	/* about the whole heap */
+	RME_QUERY_TYPES = 16,      /* py-types */
+	RME_QUERY_RETAINED = 17,   /* py-retained */
+	RME_QUERY_DOMINATORS = 18, /* py-dominators */
+	RME_QUERY_WHY = 19,        /* py-why */
+	RME_QUERY_REFERRERS = 20,  /* py-referrers */
+	RME_QUERY_SUMMARY = 21     /* py-summary */
 };
 
 enum rme_flag {
@@ -77,6 +84,13 @@ enum rme_flag {
 	RME_CHECK_CODE = 1u << 3, /* call tp_traverse only inside the ranges of
 	                             `code` (undump); elsewhere use the layouts */
 	RME_LAYOUTS_ONLY = 1u << 4 /* never call code of the debuggee (tests) */
+};
+
+/* What some questions are told besides, in rme_request.options. */
+enum rme_option {
+	RME_SORT_COUNT = 1u << 0, /* TYPES: by number of objects, not by size */
+	RME_BY_MODULE = 1u << 1,  /* TYPES: a row per module, with its types */
+	RME_BY_LENGTH = 1u << 2   /* TYPES: with the lengths of strings and containers */
 };
 
 /* A table inside the request: `count` elements at `offset` bytes from the start
@@ -98,7 +112,7 @@ struct rme_request {
 	                        further in than the selected C frame: the Python
 	                        frame of the selected C frame is the innermost one
 	                        that this activation of the eval loop runs */
-	uint32_t reserved0;
+	uint32_t options; /* enum rme_option */
 	uint64_t lwp;            /* of the selected thread, in the debugger's view */
 	uint64_t thread_pointer; /* of the selected thread (fs base); 0: the helper
 	                            runs on that thread and asks the CPU */
@@ -199,6 +213,33 @@ RME_EXPORT int64_t rme_run(struct rme_block *block);
  *           "estimated":BOOL,"references":["0x…"…],"inferred":BOOL,"agrees":BOOL}…]:
  *           no limit on the EXPRs; a damaged object has no figures; "agrees": walks,
  *           which have a short way for some types, come to the same
+ *
+ * About the whole heap, modules and their namespaces included (TYPES with EXPRs: about
+ * what these reach, as MEMORY). PATH is "root":TEXT ("module app.cache"), "steps":
+ * [{"label":TEXT|null,"address":"0x…","type":…}…] from the root's side on, "expr":TEXT|
+ * null, and "elided":N where the middle of a long one is left out; a label is part of
+ * an EXPR (.name, ["key"], [3]; a bare name after a module or a frame) or words in
+ * brackets. "size" and "objects" at the top are those of all.
+ *
+ *   TYPES   "items":[{"type":…,"module":…,"address":…,"types":N,"objects":N,"size":N,
+ *           "lengths":[{"from":N,"to":N,"objects":N,"size":N}…]?}…], types of one name
+ *           together ("types" of them); RME_BY_MODULE: [{"module":…,"types":N,"objects":N,
+ *           "size":N,"items":[a few of those…]}…]; "more":{"items","objects","size"}
+ *   RETAINED with EXPRs "items":[{"expr":TEXT,"address","type","own_size","retained":N,
+ *           "objects":N}…] and the same two of all together at the top. Without:
+ *           "items":[{"address","type","own_size","retained","objects",PATH}…], none within
+ *           another; "types":[{"type","address","instances":N,"retained","objects"}…];
+ *           "modules":[{"module","address","retained","objects"}…]
+ *   DOMINATORS "tree":NODE as TREE's, "size" is what it retains; the root without EXPR
+ *           has "address":null,"type":"heap"
+ *   WHY     "expr","address","type","own_size","paths":[{PATH}…],"more":{"paths":N};
+ *           limit: how many paths, 0: 3
+ *   REFERRERS "expr","address","type","own_size","items":[{"root":TEXT,"label":TEXT|null,
+ *           "address":null,"references":N} or {"label","address","type","own_size",
+ *           "references"}…],"more":{"items":N}
+ *   SUMMARY "types" as TYPES's items, "holders" as RETAINED's, "threads":[{FRAME,"lwp":N,
+ *           "frames":N}…],"n_threads":N,"arenas":{"arenas":N,"size":N,"allocated":N,
+ *           "blocks":N,"free":N}|null: of CPython's allocator for small blocks
  */
 
 #endif

@@ -103,6 +103,24 @@ static void run_query(struct rme_query_ctx *ctx)
 	case RME_QUERY_NAMES:
 		rme_query_names(ctx);
 		break;
+	case RME_QUERY_TYPES:
+		rme_query_types(ctx);
+		break;
+	case RME_QUERY_RETAINED:
+		rme_query_retained(ctx);
+		break;
+	case RME_QUERY_DOMINATORS:
+		rme_query_dominators(ctx);
+		break;
+	case RME_QUERY_WHY:
+		rme_query_why(ctx);
+		break;
+	case RME_QUERY_REFERRERS:
+		rme_query_referrers(ctx);
+		break;
+	case RME_QUERY_SUMMARY:
+		rme_query_summary(ctx);
+		break;
 	case RME_QUERY_INSPECT:
 		rme_query_inspect(ctx);
 		break;

@@ -7,9 +7,6 @@
 enum {
 	MAX_NAMESPACES = 1 << 20,
 	PAIR_FROM = 200000, /* objects: below, a second thread costs more than it gives */
-	/* Far above any count of references, far below any address: a freed block begins
-	 * with a pointer to the next one (Objects/obmalloc.c). */
-	REFCOUNT_MAX_BITS = 40
 };
 
 static bool is_forced(const struct rme_query_ctx *ctx, rme_addr object)
@@ -51,19 +48,8 @@ static enum rme_node expand(void *arg, rme_addr object, uint64_t cookie, bool de
 	struct rme_python *py = &ctx->py;
 	struct rme_type *t = (struct rme_type *)cookie;
 
-	if (__builtin_expect(!t, 0))
-		t = rme_type_get(py, rme_type_of(py, object));
-	if (__builtin_expect(!t, 0)) {
-		ctx->doubts.n_corrupt++;
-		ctx->doubts.corrupt = object;
+	if (!rme_heap_sound(ctx, object, &t))
 		return RME_NODE_OUTSIDE;
-	}
-	int64_t refcount = rme_i64(object + (uint64_t)py->layout->object_refcnt);
-	if (__builtin_expect(refcount <= 0 || refcount >> REFCOUNT_MAX_BITS, 0)) {
-		ctx->doubts.n_freed++;
-		ctx->doubts.freed = object;
-		return RME_NODE_OUTSIDE;
-	}
 	if (t->kind == RME_KIND_MODULE && !is_forced(ctx, object))
 		return RME_NODE_OUTSIDE;
 	if (!deferred && (t->is_type || t->kind == RME_KIND_CODE) && !is_forced(ctx, object))

@@ -20,6 +20,8 @@ struct rme_doubts {
 	rme_addr freed;
 };
 
+struct rme_whole; /* whole.h */
+
 struct rme_query_ctx {
 	struct rme_block *block;
 	const struct rme_request *request;
@@ -42,6 +44,7 @@ struct rme_query_ctx {
 	uint64_t n_unmeasured; /* frames without a size of their own */
 	struct rme_python_thread thread; /* the selected one, if tstate */
 	struct rme_frame frame;          /* the selected one, if address */
+	struct rme_whole *whole;         /* of a question about the whole heap */
 };
 
 /* answer.c: writes the whole reply, an error if need be. `threads`: a second thread may be
@@ -60,6 +63,12 @@ void rme_query_top(struct rme_query_ctx *ctx);
 void rme_query_tree(struct rme_query_ctx *ctx);
 void rme_query_frames(struct rme_query_ctx *ctx);
 void rme_query_names(struct rme_query_ctx *ctx);
+void rme_query_types(struct rme_query_ctx *ctx);
+void rme_query_retained(struct rme_query_ctx *ctx);
+void rme_query_dominators(struct rme_query_ctx *ctx);
+void rme_query_why(struct rme_query_ctx *ctx);
+void rme_query_referrers(struct rme_query_ctx *ctx);
+void rme_query_summary(struct rme_query_ctx *ctx);
 void rme_query_inspect(struct rme_query_ctx *ctx);
 
 /* heap.c */
@@ -87,6 +96,30 @@ void rme_heap_measure(struct rme_query_ctx *ctx, struct rme_size *ret);
 /* Is the node part of the graph when it is met (no module, no namespace, an object)? */
 bool rme_heap_inside(struct rme_query_ctx *ctx, rme_addr object);
 
+/* Is it an object, with references to it? Notes a doubt if not. *t is its type where the
+ * caller knows it, else NULL. */
+static inline bool rme_heap_sound(struct rme_query_ctx *ctx, rme_addr object, struct rme_type **t)
+{
+	/* Far above any count of references, far below any address: a freed block begins
+	 * with a pointer to the next one (Objects/obmalloc.c). */
+	enum { REFCOUNT_MAX_BITS = 40 };
+
+	if (__builtin_expect(!*t, 0))
+		*t = rme_type_get(&ctx->py, rme_type_of(&ctx->py, object));
+	if (__builtin_expect(!*t, 0)) {
+		ctx->doubts.n_corrupt++;
+		ctx->doubts.corrupt = object;
+		return false;
+	}
+	int64_t refcount = rme_i64(object + (uint64_t)ctx->py.layout->object_refcnt);
+	if (__builtin_expect(refcount <= 0 || refcount >> REFCOUNT_MAX_BITS, 0)) {
+		ctx->doubts.n_freed++;
+		ctx->doubts.freed = object;
+		return false;
+	}
+	return true;
+}
+
 /* Every later doubt counts from zero: called before the walk that the caveats are about. */
 void rme_heap_reset_doubts(struct rme_query_ctx *ctx);
 
@@ -94,7 +127,9 @@ void rme_heap_reset_doubts(struct rme_query_ctx *ctx);
 
 /* The name of a type. */
 void rme_report_type(struct rme_query_ctx *ctx, const char *key, rme_addr type);
-/* "address", "type", "own_size", "size", "objects", "size_without_classes" */
+/* "address", "type", "own_size" */
+void rme_report_identity(struct rme_query_ctx *ctx, rme_addr object);
+/* These, "size", "objects", "size_without_classes" */
 void rme_report_object(struct rme_query_ctx *ctx, rme_addr object, const struct rme_size *size);
 void rme_report_size(struct rme_query_ctx *ctx, const struct rme_size *size);
 /* "thread", "frame", "function", "file", "line" */

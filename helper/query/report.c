@@ -1,5 +1,5 @@
 #include "cpython/class.h"
-#include "query/query.h"
+#include "query/whole.h"
 
 enum { MAX_NAME = 512 };
 
@@ -23,7 +23,7 @@ void rme_report_type(struct rme_query_ctx *ctx, const char *key, rme_addr type)
 	rme_json_text(&ctx->json, key, name, text.size);
 }
 
-void rme_report_object(struct rme_query_ctx *ctx, rme_addr object, const struct rme_size *size)
+void rme_report_identity(struct rme_query_ctx *ctx, rme_addr object)
 {
 	struct rme_guard guard;
 	volatile rme_addr type = 0;
@@ -43,6 +43,11 @@ void rme_report_object(struct rme_query_ctx *ctx, rme_addr object, const struct 
 	else
 		rme_json_null(&ctx->json, "type");
 	rme_json_unsigned(&ctx->json, "own_size", own);
+}
+
+void rme_report_object(struct rme_query_ctx *ctx, rme_addr object, const struct rme_size *size)
+{
+	rme_report_identity(ctx, object);
 	rme_report_size(ctx, size);
 }
 
@@ -155,6 +160,10 @@ void rme_report_caveats(struct rme_query_ctx *ctx)
 		       " frame(s) were not measured one by one",
 		       ": together the frames before them reach too much; py-memory --frame N "
 		       "measures one");
+	if (ctx->whole && ctx->whole->collecting)
+		caveat(ctx, "collecting", 0, 0, 0, "the garbage collector is at work",
+		       ": its lists are incomplete now, so objects that only C code holds may be "
+		       "left out");
 	if (ctx->walk.exhausted)
 		caveat(ctx, "out-of-memory", 0, 0, 0, "the walk ran out of address space",
 		       ": the figures are too low");

@@ -18,6 +18,12 @@ struct rme_arena {
  * given back but by rme_arena_reset; NULL when the reservation is exhausted. */
 void *rme_arena_alloc(struct rme_arena *arena, size_t n);
 
+/* Keeps the first `n` bytes of the allocation made last, of which no more was used. */
+static inline void rme_arena_trim(struct rme_arena *arena, const void *last, size_t n)
+{
+	arena->used = (size_t)((const uint8_t *)last - arena->base) + n;
+}
+
 /* What is left, in bytes. */
 static inline size_t rme_arena_left(const struct rme_arena *arena)
 {

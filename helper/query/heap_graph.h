@@ -1,0 +1,73 @@
+/* The whole heap as a graph: objects are nodes, references are edges, and one more node
+ * is the root of all, whose edges go to what the interpreters, their threads and
+ * modules hold, to what is immortal, and to what C code holds: objects that have more
+ * references than were found. */
+#ifndef RME_QUERY_HEAP_GRAPH_H
+#define RME_QUERY_HEAP_GRAPH_H
+
+#include "graph/dominators.h"
+#include "graph/paths.h"
+#include "query/whole.h"
+
+/* An object with `n` references that nothing in the heap accounts for. */
+struct rme_held {
+	uint32_t node, n;
+};
+
+/* One whose size does not fit 32 bits. */
+struct rme_big {
+	uint32_t node;
+	uint64_t size;
+};
+
+struct rme_heap_graph {
+	struct rme_whole whole; /* its roots are those of the first n_named edges */
+	struct rme_index index;
+	struct rme_csr out, in; /* `out` is used up by rme_heap_graph_dominators */
+	uint32_t root;          /* the last node */
+	uint32_t n_named;       /* edges of the root to what has a name; then immortal
+	                           objects, then those that C holds */
+	uint32_t *size;         /* own size of a node; RME_NO_NODE: in `big` */
+	struct rme_big *big;
+	struct rme_held *held;
+	uint64_t n_big, n_held;
+	uint32_t *spare; /* a word per node */
+	struct rme_dominators dominators;
+};
+
+/* Walks the heap and builds the graph; false with ctx->error. */
+bool rme_heap_graph_init(struct rme_heap_graph *g, struct rme_query_ctx *ctx);
+
+/* Finds the dominators of all nodes and what each retains; false with ctx->error. After
+ * it g->out must not be read any more. */
+bool rme_heap_graph_dominators(struct rme_heap_graph *g);
+
+/* Finds shortest paths from the named roots; none leads through or to those that are
+ * avoided: such a node's path is itself. Then those from the other roots to what the
+ * named ones do not reach. False with ctx->error. Comes before the dominators. */
+bool rme_heap_graph_paths(struct rme_heap_graph *g, const uint32_t *avoided, uint64_t n_avoided,
+			  struct rme_paths *ret);
+bool rme_heap_graph_paths_rest(struct rme_heap_graph *g, struct rme_paths *paths);
+
+/* The node of an object; RME_NO_NODE with ctx->error when the heap has no such object. */
+uint32_t rme_heap_graph_node(struct rme_heap_graph *g, rme_addr object);
+
+static inline rme_addr rme_heap_graph_address(const struct rme_heap_graph *g, uint32_t node)
+{
+	return rme_index_address(&g->index, node);
+}
+
+uint64_t rme_heap_graph_size(const struct rme_heap_graph *g, uint32_t node);
+
+/* How many references to it only C can hold; 0: none. */
+uint32_t rme_heap_graph_held(const struct rme_heap_graph *g, uint32_t node);
+
+/* The named root that the node is, the first one; NULL: none. */
+const struct rme_root *rme_heap_graph_root(const struct rme_heap_graph *g, uint32_t node);
+
+/* Appends the name of the root, or, with NULL, why the root of all leads to the node
+ * although it has none: "C (2 references)", "immortal object". */
+void rme_heap_graph_root_append(struct rme_heap_graph *g, const struct rme_root *root,
+				uint32_t node, struct rme_buffer *out);
+
+#endif

@@ -1,0 +1,123 @@
+/* py-referrers: the direct holders of an object, each with the name of the place where
+ * it holds it. */
+#include "cpython/holds.h"
+#include "cpython/str.h"
+#include "query/heap_graph.h"
+
+enum { MAX_LABEL = 4096 };
+
+struct referrers {
+	struct rme_query_ctx *ctx;
+	struct rme_heap_graph *g;
+	uint32_t target;
+	rme_addr object;
+	uint64_t limit, n; /* items, n of them so far */
+};
+
+static bool begin_item(struct referrers *r)
+{
+	bool shown = !r->limit || r->n < r->limit;
+
+	r->n++;
+	if (shown)
+		rme_json_open(&r->ctx->json, NULL);
+	return shown;
+}
+
+static void report_label(struct referrers *r, const struct rme_buffer *label)
+{
+	if (label->size)
+		rme_json_text(&r->ctx->json, "label", label->data, label->size);
+	else
+		rme_json_null(&r->ctx->json, "label");
+}
+
+static void report_root(struct referrers *r, const struct rme_root *root)
+{
+	struct rme_json *j = &r->ctx->json;
+	char text[MAX_LABEL];
+	struct rme_buffer out = {text, sizeof text, 0, false};
+	struct rme_guard guard;
+	uint32_t held = root ? 0 : rme_heap_graph_held(r->g, r->target);
+
+	if (!begin_item(r))
+		return;
+	rme_heap_graph_root_append(r->g, root, r->target, &out);
+	rme_json_text(j, "root", text, out.size);
+	out.size = 0;
+	if (root && root->name && RME_GUARD(r->ctx->guards, &guard)) {
+		rme_str_append(&r->ctx->py, root->name, 200, &out);
+		rme_guard_pop(r->ctx->guards, &guard);
+	}
+	report_label(r, &out);
+	rme_json_null(j, "address");
+	rme_json_unsigned(j, "references", root ? 1 : held);
+	rme_json_close(j);
+}
+
+static void report_holder(struct referrers *r, uint32_t node, uint64_t n)
+{
+	rme_addr holder = rme_heap_graph_address(r->g, node);
+	char text[MAX_LABEL];
+	struct rme_buffer out = {text, sizeof text, 0, false};
+
+	if (!begin_item(r))
+		return;
+	rme_hold_append(&r->ctx->py, holder, r->object, &out);
+	report_label(r, &out);
+	rme_report_identity(r->ctx, holder);
+	rme_json_unsigned(&r->ctx->json, "references", n);
+	rme_json_close(&r->ctx->json);
+}
+
+static void report(struct referrers *r)
+{
+	struct rme_heap_graph *g = r->g;
+	const struct rme_csr *in = &g->in;
+	uint32_t end = in->first[r->target + 1], next;
+
+	for (uint64_t i = 0; i < g->n_named; i++)
+		if (g->whole.roots[i].object == r->object)
+			report_root(r, &g->whole.roots[i]);
+	/* The references of one holder stand side by side; the root of all is the last. */
+	for (uint32_t e = in->first[r->target]; e < end; e = next) {
+		for (next = e + 1; next < end && in->to[next] == in->to[e];)
+			next++;
+		if (in->to[e] != g->root)
+			report_holder(r, in->to[e], next - e);
+	}
+	if (rme_heap_graph_held(g, r->target) ||
+	    (!r->n && rme_is_immortal(&r->ctx->py, r->object)))
+		report_root(r, NULL);
+}
+
+void rme_query_referrers(struct rme_query_ctx *ctx)
+{
+	rme_addr objects[RME_MAX_FORCED];
+	const struct rme_expr *exprs[RME_MAX_FORCED];
+	struct referrers r = {.ctx = ctx, .limit = ctx->request->limit};
+	struct rme_json *j = &ctx->json;
+	uint32_t n;
+
+	if (!rme_query_exprs(ctx, objects, exprs, &n))
+		return;
+	if (n != 1) {
+		rme_error_set(&ctx->error, "usage", "py-referrers takes one EXPR");
+		return;
+	}
+	r.object = objects[0];
+	r.g = rme_arena_alloc(ctx->arena, sizeof *r.g);
+	if (!r.g || !rme_heap_graph_init(r.g, ctx))
+		return;
+	r.target = rme_heap_graph_node(r.g, r.object);
+	if (r.target == RME_NO_NODE)
+		return;
+	rme_json_text(j, "expr", exprs[0] + 1, exprs[0]->text_size);
+	rme_report_identity(ctx, r.object);
+	rme_json_array(j, "items");
+	report(&r);
+	rme_json_array_end(j);
+	rme_json_open(j, "more");
+	rme_json_unsigned(j, "items", r.limit && r.n > r.limit ? r.n - r.limit : 0);
+	rme_json_close(j);
+}

@@ -1,0 +1,372 @@
+/* py-retained: what would be freed if an object went; without EXPR, the objects, classes
+ * and modules that retain most. */
+#include "cpython/str.h"
+#include "graph/dominated.h"
+#include "query/chain.h"
+#include "query/retained.h"
+
+enum { MAX_LIMIT = 10000 };
+
+/* One row of a listing: a number in the dominator tree, or an index of what is listed. */
+struct row {
+	uint32_t index;
+	uint64_t bytes;
+};
+
+/* The instances of a type, and what they retain together. */
+struct class {
+	struct rme_type *type;
+	uint64_t n_instances, bytes, nodes;
+	uint32_t depth; /* how many of them are on the way from the root */
+};
+
+/* A module of sys.modules: itself and its namespace. */
+struct module {
+	uint32_t root; /* index of the named root */
+	uint64_t bytes, nodes;
+};
+
+struct retained {
+	struct rme_query_ctx *ctx;
+	struct rme_heap_graph *g;
+	struct rme_paths paths;
+	uint64_t limit;
+	struct row *best;
+	uint64_t n_best;
+	uint64_t *containers; /* a bit per node: modules and their namespaces */
+	struct class *classes;
+	uint32_t n_classes;
+	uint32_t *class_of; /* of a number; 0: of none */
+	struct module *modules;
+	uint64_t n_modules;
+};
+
+static void *get(struct retained *r, uint64_t n)
+{
+	void *p = rme_arena_alloc(r->ctx->arena, n);
+
+	if (!p)
+		rme_error_set(&r->ctx->error, "out-of-memory",
+			      "not enough address space to rank what retains memory");
+	return p;
+}
+
+/* Keeps the `limit` largest, the largest first. */
+static void rank(struct retained *r, uint32_t index, uint64_t bytes)
+{
+	uint64_t i = r->n_best;
+
+	if (i == r->limit) {
+		if (bytes <= r->best[i - 1].bytes)
+			return;
+		i--;
+	} else {
+		r->n_best++;
+	}
+	for (; i && r->best[i - 1].bytes < bytes; i--)
+		r->best[i] = r->best[i - 1];
+	r->best[i] = (struct row){index, bytes};
+}
+
+static void report_retained(struct rme_query_ctx *ctx, uint64_t bytes, uint64_t nodes)
+{
+	rme_json_unsigned(&ctx->json, "retained", bytes);
+	rme_json_unsigned(&ctx->json, "objects", nodes);
+}
+
+static bool is_container(const struct retained *r, uint32_t node)
+{
+	return node == r->g->root || r->containers[node >> 6] >> (node & 63) & 1;
+}
+
+static bool mark_containers(struct retained *r)
+{
+	struct rme_heap_graph *g = r->g;
+
+	r->containers = get(r, (g->root / 64 + 1) * 8ull);
+	for (uint64_t i = 0; r->containers && i < g->n_named; i++) {
+		uint32_t node = rme_index_node(&g->index, g->whole.roots[i].object);
+		if (g->whole.roots[i].kind == RME_ROOT_MODULE && node != RME_NO_NODE)
+			r->containers[node >> 6] |= 1ull << (node & 63);
+	}
+	return r->containers;
+}
+
+static void report_path(struct retained *r, uint32_t node)
+{
+	uint32_t before = r->paths.before[node];
+	const struct rme_root *root = NULL;
+
+	if (before == RME_NO_NODE)
+		before = r->g->root; /* garbage */
+	else
+		root = rme_heap_graph_root(r->g, rme_chain_first(&r->paths, node));
+	rme_chain_report(r->g, &r->paths, root, before, node);
+}
+
+/* The objects that nothing else dominates but modules: none lies within another. */
+static void report_objects(struct retained *r, const char *key)
+{
+	struct rme_heap_graph *g = r->g;
+	const struct rme_dominators *d = &g->dominators;
+	struct rme_json *j = &r->ctx->json;
+
+	r->n_best = 0;
+	for (uint32_t w = 1; w < d->n; w++)
+		if (is_container(r, d->node[d->idom[w]]) && !is_container(r, d->node[w]))
+			rank(r, w, d->bytes[w]);
+	rme_json_array(j, key);
+	for (uint64_t i = 0; i < r->n_best; i++) {
+		uint32_t w = r->best[i].index, node = d->node[w];
+		rme_json_open(j, NULL);
+		rme_report_identity(r->ctx, rme_heap_graph_address(g, node));
+		report_retained(r->ctx, d->bytes[w], d->nodes[w]);
+		report_path(r, node);
+		rme_json_close(j);
+	}
+	rme_json_array_end(j);
+}
+
+/* Gives each type a number, and each object that of its type. */
+static bool find_classes(struct retained *r)
+{
+	struct rme_heap_graph *g = r->g;
+	const struct rme_dominators *d = &g->dominators;
+	struct rme_python *py = &r->ctx->py;
+	struct rme_index_iter it = {0};
+	rme_addr object;
+	uint64_t max = py->types->n_used + 1ull;
+
+	r->class_of = get(r, d->n * sizeof *r->class_of);
+	r->classes = get(r, max * sizeof *r->classes);
+	if (!r->class_of || !r->classes)
+		return false;
+	r->n_classes = 1;
+	for (uint32_t node = 0; rme_index_next(&g->index, &it, &object); node++) {
+		struct rme_type *t = NULL;
+		if (d->number[node] == RME_NO_NODE || !g->size[node])
+			continue; /* damaged ones have no size */
+		t = rme_type_get(py, rme_type_of(py, object));
+		if (!t)
+			continue;
+		if (!t->tally) {
+			if (r->n_classes == max)
+				continue;
+			r->classes[r->n_classes].type = t;
+			t->tally = &r->classes[r->n_classes++];
+		}
+		struct class *c = t->tally;
+		c->n_instances++;
+		r->class_of[d->number[node]] = (uint32_t)(c - r->classes);
+		if (!(node & 0xffff) && r->ctx->block->cancel)
+			return false;
+	}
+	return true;
+}
+
+/* What an instance within another one of its class retains is in that one's already. */
+static void enter(void *arg, uint32_t w)
+{
+	struct retained *r = arg;
+	struct class *c = &r->classes[r->class_of[w]];
+
+	if (c->depth++)
+		return;
+	c->bytes += r->g->dominators.bytes[w];
+	c->nodes += r->g->dominators.nodes[w];
+}
+
+static void leave(void *arg, uint32_t w)
+{
+	struct retained *r = arg;
+
+	r->classes[r->class_of[w]].depth--;
+}
+
+static void report_classes(struct retained *r)
+{
+	const struct rme_dominated_visitor visitor = {enter, leave, r};
+	struct rme_heap_graph *g = r->g;
+	struct rme_json *j = &r->ctx->json;
+	struct rme_csr tree;
+
+	uint32_t *first = get(r, (g->dominators.n + 1ull) * 4), *to = get(r, g->dominators.n * 4ull);
+	uint32_t *cursor = get(r, g->dominators.n * 4ull);
+	if (!first || !to || !cursor || !find_classes(r))
+		return;
+	rme_dominated_init(&g->dominators, first, to, &tree);
+	if (!rme_dominated_each(&g->dominators, &tree, &visitor, cursor, &r->ctx->block->cancel))
+		return;
+	r->n_best = 0;
+	for (uint32_t i = 1; i < r->n_classes; i++)
+		rank(r, i, r->classes[i].bytes);
+	rme_json_array(j, "types");
+	for (uint64_t i = 0; i < r->n_best; i++) {
+		const struct class *c = &r->classes[r->best[i].index];
+		rme_json_open(j, NULL);
+		rme_report_type(r->ctx, "type", c->type->address);
+		rme_json_address(j, "address", c->type->address);
+		rme_json_unsigned(j, "instances", c->n_instances);
+		report_retained(r->ctx, c->bytes, c->nodes);
+		rme_json_close(j);
+	}
+	rme_json_array_end(j);
+}
+
+/* Modules and namespaces are roots, so neither is dominated by anything; a namespace
+ * that only its module holds is in that one's figure. */
+static bool find_modules(struct retained *r)
+{
+	struct rme_heap_graph *g = r->g;
+	const struct rme_dominators *d = &g->dominators;
+
+	r->modules = get(r, (g->n_named + 1ull) * sizeof *r->modules);
+	for (uint64_t i = 0; r->modules && i < g->n_named; i++) {
+		const struct rme_root *root = &g->whole.roots[i];
+		uint32_t node = rme_index_node(&g->index, root->object), w;
+		if (root->kind != RME_ROOT_MODULE || node == RME_NO_NODE)
+			continue;
+		struct module *m = r->n_modules ? &r->modules[r->n_modules - 1] : NULL;
+		if (!m || g->whole.roots[m->root].name != root->name) {
+			m = &r->modules[r->n_modules++];
+			m->root = (uint32_t)i;
+		}
+		w = d->number[node];
+		m->bytes += d->bytes[w];
+		m->nodes += d->nodes[w];
+	}
+	return r->modules;
+}
+
+static void report_modules(struct retained *r)
+{
+	struct rme_json *j = &r->ctx->json;
+	char text[512];
+	struct rme_guard guard;
+
+	if (!find_modules(r))
+		return;
+	r->n_best = 0;
+	for (uint64_t i = 0; i < r->n_modules; i++)
+		rank(r, (uint32_t)i, r->modules[i].bytes);
+	rme_json_array(j, "modules");
+	for (uint64_t i = 0; i < r->n_best; i++) {
+		const struct module *m = &r->modules[r->best[i].index];
+		const struct rme_root *root = &r->g->whole.roots[m->root];
+		struct rme_buffer name = {text, sizeof text, 0, false};
+		if (RME_GUARD(r->ctx->guards, &guard)) {
+			rme_str_append(&r->ctx->py, root->name, 200, &name);
+			rme_guard_pop(r->ctx->guards, &guard);
+		}
+		rme_json_open(j, NULL);
+		rme_json_text(j, "module", text, name.size);
+		rme_json_address(j, "address", root->object);
+		report_retained(r->ctx, m->bytes, m->nodes);
+		rme_json_close(j);
+	}
+	rme_json_array_end(j);
+}
+
+static bool begin_list(struct retained *r)
+{
+	r->best = get(r, r->limit * sizeof *r->best);
+	return r->best && rme_heap_graph_paths(r->g, NULL, 0, &r->paths) &&
+	       rme_heap_graph_paths_rest(r->g, &r->paths) && rme_heap_graph_dominators(r->g) &&
+	       mark_containers(r);
+}
+
+static void list(struct retained *r)
+{
+	struct rme_query_ctx *ctx = r->ctx;
+
+	r->limit = ctx->request->limit && ctx->request->limit < MAX_LIMIT ? ctx->request->limit
+									  : MAX_LIMIT;
+	if (!begin_list(r))
+		return;
+	report_objects(r, "items");
+	report_classes(r);
+	report_modules(r);
+	rme_json_unsigned(&ctx->json, "size", r->g->dominators.bytes[0]);
+	rme_json_unsigned(&ctx->json, "objects", r->g->dominators.nodes[0] - 1);
+}
+
+void rme_retained_objects(struct rme_heap_graph *g, uint64_t limit, const char *key)
+{
+	struct retained r = {.ctx = g->whole.ctx, .g = g, .limit = limit};
+
+	if (begin_list(&r))
+		report_objects(&r, key);
+}
+
+/* What cannot be reached without the objects, and can be with them. */
+static bool together(struct retained *r, const uint32_t *nodes, uint32_t n, uint64_t *bytes,
+		     uint64_t *n_objects)
+{
+	struct rme_heap_graph *g = r->g;
+	struct rme_paths with, without;
+
+	if (!rme_heap_graph_paths(g, NULL, 0, &with) || !rme_heap_graph_paths_rest(g, &with) ||
+	    !rme_heap_graph_paths(g, nodes, n, &without) ||
+	    !rme_heap_graph_paths_rest(g, &without))
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		without.before[nodes[i]] = RME_NO_NODE;
+	*bytes = *n_objects = 0;
+	for (uint32_t v = 0; v < g->root; v++) {
+		if (with.before[v] == RME_NO_NODE || without.before[v] != RME_NO_NODE)
+			continue;
+		*bytes += rme_heap_graph_size(g, v);
+		++*n_objects;
+	}
+	return true;
+}
+
+static void of_exprs(struct retained *r, const rme_addr *objects, const struct rme_expr **exprs,
+		     uint32_t n)
+{
+	struct rme_query_ctx *ctx = r->ctx;
+	struct rme_json *j = &ctx->json;
+	const struct rme_dominators *d = &r->g->dominators;
+	uint32_t nodes[RME_MAX_FORCED];
+	uint64_t bytes = 0, n_objects = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		nodes[i] = rme_heap_graph_node(r->g, objects[i]);
+		if (nodes[i] == RME_NO_NODE)
+			return;
+	}
+	if ((n > 1 && !together(r, nodes, n, &bytes, &n_objects)) || !rme_heap_graph_dominators(r->g))
+		return;
+	rme_json_array(j, "items");
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t w = d->number[nodes[i]];
+		rme_json_open(j, NULL);
+		rme_json_text(j, "expr", exprs[i] + 1, exprs[i]->text_size);
+		rme_report_identity(ctx, objects[i]);
+		report_retained(ctx, d->bytes[w], d->nodes[w]);
+		rme_json_close(j);
+		if (n == 1) {
+			bytes = d->bytes[w];
+			n_objects = d->nodes[w];
+		}
+	}
+	rme_json_array_end(j);
+	report_retained(ctx, bytes, n_objects);
+}
+
+void rme_query_retained(struct rme_query_ctx *ctx)
+{
+	rme_addr objects[RME_MAX_FORCED];
+	const struct rme_expr *exprs[RME_MAX_FORCED];
+	struct retained r = {.ctx = ctx, .g = rme_arena_alloc(ctx->arena, sizeof *r.g)};
+	uint32_t n = 0;
+
+	if (!r.g || (ctx->request->exprs.count && !rme_query_exprs(ctx, objects, exprs, &n)))
+		return;
+	if (!rme_heap_graph_init(r.g, ctx))
+		return;
+	if (n)
+		of_exprs(&r, objects, exprs, n);
+	else
+		list(&r);
+}

@@ -1,0 +1,149 @@
+#include "query/whole.h"
+
+#include "cpython/fast.h"
+#include "cpython/holds.h"
+#include "cpython/object.h"
+
+enum { MAX_ROOTS = 1 << 24, MAX_WORDS = 1 << 20, FLAG_HEAPTYPE = 1u << 9 };
+
+/* Only what is immortal stays because it is interned (3.12+). */
+static void interned_strings(struct rme_whole *w, const struct rme_sink *sink)
+{
+	struct rme_python *py = &w->ctx->py;
+	struct rme_dict_iter it = {0};
+
+	while (rme_dict_next(py, w->interned, &it))
+		if (rme_is_immortal(py, it.key))
+			rme_sink_visit(sink, it.key);
+}
+
+static enum rme_node expand(void *arg, rme_addr object, uint64_t cookie, bool deferred,
+			    const struct rme_sink *sink, uint64_t *size)
+{
+	struct rme_query_ctx *ctx = arg;
+	struct rme_whole *w = ctx->whole;
+	struct rme_type *t = (struct rme_type *)cookie;
+
+	(void)deferred;
+	if (w->index && !w->again)
+		rme_index_note(w->index, object);
+	if (!rme_heap_sound(ctx, object, &t))
+		return RME_NODE_OUTSIDE;
+	if (__builtin_expect(object == w->interned, 0)) {
+		*size = rme_size_of(&ctx->py, t, object);
+		interned_strings(w, sink);
+	} else if (!rme_fast(&ctx->py, t, object, true, sink, size)) {
+		*size = rme_size_of(&ctx->py, t, object);
+		rme_holds(&ctx->py, t, object, sink);
+	}
+	if (!w->again) {
+		t->n_objects++;
+		t->n_bytes += *size;
+		if (w->counted)
+			w->counted(w->arg, t, object, *size);
+	}
+	return RME_NODE_COUNTED;
+}
+
+static void add_root(void *arg, const struct rme_root *root)
+{
+	struct rme_whole *w = arg;
+
+	if (root->object & 7 || root->object < 4096 || root->object >> RME_ADDRESS_BITS)
+		return;
+	if (root->kind == RME_ROOT_STACK) {
+		if (w->n_words < MAX_WORDS)
+			w->words[w->n_words++] = *root;
+		return;
+	}
+	if (w->n_roots == w->max_roots) {
+		w->walk.exhausted = true;
+		return;
+	}
+	if (root->kind == RME_ROOT_INTERPRETER && !root->interp_id &&
+	    w->ctx->py.layout->interp_interned != RME_ABSENT &&
+	    root->object == rme_ptr(w->ctx->py.interp +
+				    (uint64_t)w->ctx->py.layout->interp_interned))
+		w->interned = root->object;
+	w->roots[w->n_roots++] = *root;
+}
+
+bool rme_whole_init(struct rme_whole *w, struct rme_query_ctx *ctx, struct rme_index *index)
+{
+	memset(w, 0, sizeof *w);
+	w->ctx = ctx;
+	w->index = index;
+	ctx->whole = w;
+	w->max_roots = MAX_ROOTS;
+	w->roots = rme_arena_alloc(ctx->arena, w->max_roots * sizeof *w->roots);
+	w->words = rme_arena_alloc(ctx->arena, MAX_WORDS * sizeof *w->words);
+	if (!w->roots || !w->words ||
+	    !rme_walk_init(&w->walk, ctx->arena, ctx->guards, ctx->walk.prepare, expand, ctx) ||
+	    (index && !rme_index_init(index, &w->walk.visited, ctx->arena))) {
+		rme_error_set(&ctx->error, "out-of-memory",
+			      "not enough address space to look at the whole heap; is there a limit "
+			      "on the virtual memory of the process?");
+		return false;
+	}
+	w->walk.faulted = ctx->walk.faulted;
+	w->walk.cancel = ctx->walk.cancel;
+	w->walk.progress = ctx->walk.progress;
+	rme_roots_each(&ctx->py, add_root, w);
+	return true;
+}
+
+static void add_type(void *arg, struct rme_type *t)
+{
+	struct rme_whole *w = arg;
+	struct rme_root root = {.object = t->address, .line = -1, .kind = RME_ROOT_TYPE};
+
+	if (!(t->flags & FLAG_HEAPTYPE) && !rme_visited_has(&w->walk.visited, t->address))
+		add_root(w, &root);
+}
+
+/* Nobody but its instances refers to many a static type. 3.12+ lists all there are. */
+static void add_static_types(struct rme_whole *w)
+{
+	enum { MAX_BUILTINS = 200 }; /* _Py_MAX_STATIC_BUILTIN_TYPES */
+	struct rme_python *py = &w->ctx->py;
+	const struct rme_layout *l = py->layout;
+	struct rme_guard guard;
+
+	rme_types_each(py, add_type, w);
+	if (l->interp_static_types_builtins == RME_ABSENT || !RME_GUARD(py->guards, &guard))
+		return;
+	for (uint64_t i = 0; i < MAX_BUILTINS; i++) {
+		rme_addr type = rme_ptr(py->interp + (uint64_t)l->interp_static_types_builtins +
+					i * (uint64_t)l->statictype_size +
+					(uint64_t)l->statictype_type);
+		struct rme_type *t = type ? rme_type_get(py, type) : NULL;
+		if (t)
+			add_type(w, t);
+	}
+	rme_guard_pop(py->guards, &guard);
+}
+
+static void add_object(void *arg, rme_addr object)
+{
+	struct rme_whole *w = arg;
+
+	if (!rme_visited_has(&w->walk.visited, object))
+		rme_walk_root(&w->walk, object);
+}
+
+bool rme_whole_walk(struct rme_whole *w)
+{
+	struct rme_query_ctx *ctx = w->ctx;
+	uint64_t n = 0;
+
+	do {
+		for (; n < w->n_roots; n++)
+			rme_walk_root(&w->walk, w->roots[n].object);
+		rme_walk_first(&w->walk);
+		add_static_types(w);
+	} while (n < w->n_roots && !w->walk.cancelled);
+	w->collecting = !rme_collector_each(&ctx->py, add_object, w);
+	rme_walk_first(&w->walk);
+	ctx->walk.exhausted |= w->walk.exhausted;
+	return !w->walk.cancelled;
+}
