@@ -36,10 +36,12 @@ static inline bool rme_fast(struct rme_python *py, struct rme_type *t, rme_addr 
 		    (l->str_wstr != RME_ABSENT && rme_ptr(o + (uint64_t)l->str_wstr)))
 			return false;
 		*size = (uint64_t)l->str_ascii_size + rme_u64(o + (uint64_t)l->str_length) + 1;
+		rme_probe(o, *size);
 		return true;
 	}
 	case RME_FAST_TUPLE: {
 		uint64_t n = rme_u64(o + (uint64_t)l->var_size);
+		rme_probe(o, n < 1ull << 44 ? 8 * n : ~0ull);
 		*size = t->basicsize + 8 * n + t->presize;
 		sink->range(sink->arg, o + (uint64_t)l->tuple_items, n, 8);
 		return true;
@@ -49,6 +51,8 @@ static inline bool rme_fast(struct rme_python *py, struct rme_type *t, rme_addr 
 		uint64_t room = rme_u64(o + (uint64_t)l->list_allocated);
 		if (n > room) /* being resized or sorted */
 			return false;
+		rme_probe(rme_ptr(o + (uint64_t)l->list_items),
+			  room < 1ull << 44 ? 8 * room : ~0ull);
 		*size = t->basicsize + 8 * room + t->presize;
 		sink->range(sink->arg, rme_ptr(o + (uint64_t)l->list_items), n, 8);
 		return true;

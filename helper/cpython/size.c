@@ -19,8 +19,11 @@ static uint64_t size_generic(const struct rme_python *py, const struct rme_type 
 {
 	uint64_t size = t->basicsize;
 
-	if ((int64_t)t->itemsize > 0)
-		size += t->itemsize * magnitude(rme_i64(o + L(var_size)));
+	if ((int64_t)t->itemsize > 0) {
+		uint64_t n = magnitude(rme_i64(o + L(var_size)));
+		rme_probe(o, n < 1ull << 47 ? n * t->itemsize : n);
+		size += t->itemsize * n;
+	}
 	return size;
 }
 
@@ -356,7 +359,9 @@ uint64_t rme_size_of(struct rme_python *py, struct rme_type *t, rme_addr o)
 			size = t->basicsize + rme_u64(o + L(bytearray_alloc));
 			break;
 		case RME_KIND_LIST:
-			size = t->basicsize + 8 * rme_u64(o + L(list_allocated));
+			size = 8 * rme_u64(o + L(list_allocated));
+			rme_probe(rme_ptr(o + L(list_items)), size);
+			size += t->basicsize;
 			break;
 		case RME_KIND_DICT:
 		case RME_KIND_DEFAULTDICT:

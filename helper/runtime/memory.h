@@ -33,6 +33,14 @@ static inline RME_FOREIGN uint64_t rme_u64(rme_addr a)
 static inline int64_t rme_i64(rme_addr a) { return (int64_t)rme_u64(a); }
 static inline rme_addr rme_ptr(rme_addr a) { return rme_u64(a); }
 
+/* Faults when a large block does not end in mapped memory: a damaged length must not
+ * be believed. Small ones are not worth the load. */
+static inline void rme_probe(rme_addr block, uint64_t size)
+{
+	if (size > 65536)
+		(void)rme_u8(size < 1ull << 47 ? block + size - 1 : 1ull << 63);
+}
+
 /* As in the C standard library; the compiler may emit calls to the mem* ones. */
 void *memcpy(void *dest, const void *src, size_t n);
 void *memmove(void *dest, const void *src, size_t n);
