@@ -117,7 +117,8 @@ class Gdb(adapter.Adapter):
         except OSError:
             pass
         try:
-            yield
+            with ptrace.sigint_held():
+                yield
         finally:
             if self._memory is not None:
                 os.close(self._memory)
@@ -199,6 +200,10 @@ class Gdb(adapter.Adapter):
 
     def is_styled(self):
         return bool(gdb.parameter("style enabled"))
+
+    def interrupted(self):
+        # Elsewhere gdb raises KeyboardInterrupt by itself
+        return self._native is not None and ptrace.sigint_pending()
 
     def setting_changed(self, name, value):
         _PARAMETERS[name].take(value)

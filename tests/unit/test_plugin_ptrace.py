@@ -146,7 +146,10 @@ def test_ctrl_c_waits_for_the_end_of_the_call(traced, monkeypatch):
     monkeypatch.setattr(traced.thread, "_wait", interrupted_wait)
     before = traced.state()
     with pytest.raises(KeyboardInterrupt):
-        traced.thread.call(traced.symbol("getppid"))
+        with ptrace.sigint_held():
+            assert traced.thread.call(traced.symbol("getppid")) == os.getpid()
+            assert ptrace.sigint_pending()
+    assert not ptrace.sigint_pending()
     assert traced.state()[:4] == before[:4]
     assert traced.finish() == b"done\n"
 

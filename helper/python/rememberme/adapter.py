@@ -170,8 +170,8 @@ class Adapter(object):
         sys.__stdout__.flush()
 
     def interrupted(self):
-        """Whether the user has pressed Ctrl-C since the command began, for debuggers
-        that do not raise KeyboardInterrupt (lldb)."""
+        """Whether the user has pressed Ctrl-C since the command began, where that does
+        not raise KeyboardInterrupt by itself (in lldb never, in gdb not inside calls())."""
         return False
 
     def setting_changed(self, name, value):

@@ -82,30 +82,30 @@ class StoppedThread(object):
 
     def call(self, address, *arguments):
         """rax of the function at `address`, called with up to six integers. Raises
-        CallFailed when it did not return. The thread is as it was in both cases."""
-        with _sigint_later():
-            saved = _Saved(self._lwp)
-            saved.check()
-            registers = dict(zip(_NAMES, _REGISTERS.unpack(saved.registers)))
-            stack = _return_slot(registers["rsp"])
-            registers.update(zip(_ARGUMENTS, (value & (1 << 64) - 1 for value in arguments)))
-            registers.update(
-                rip=address, rsp=stack, rax=0,
-                orig_rax=(1 << 64) - 1,  # no system call is to be restarted
-                eflags=registers["eflags"] & ~_EFLAGS_CLEARED)
-            try:
-                borrowed = self._read(stack - 8, 16)
-                self._write(stack, struct.pack("<Q", _RETURN_TO))
-            except Unreadable:
-                raise CallFailed("the thread has no stack left; `py-config inject off` needs none.")
-            try:
-                _set_registers(self._lwp, _REGISTERS.pack(*[registers[name] for name in _NAMES]))
-                _set_mask(self._lwp, struct.pack("<Q", _MASK))
-                return self._run()
-            finally:
-                if not self._ended:
-                    self._write(stack - 8, borrowed)
-                    self._restore(saved)
+        CallFailed when it did not return. The thread is as it was in both cases. To be
+        called under sigint_held(): half a call would leave registers of ours."""
+        saved = _Saved(self._lwp)
+        saved.check()
+        registers = dict(zip(_NAMES, _REGISTERS.unpack(saved.registers)))
+        stack = _return_slot(registers["rsp"])
+        registers.update(zip(_ARGUMENTS, (value & (1 << 64) - 1 for value in arguments)))
+        registers.update(
+            rip=address, rsp=stack, rax=0,
+            orig_rax=(1 << 64) - 1,  # no system call is to be restarted
+            eflags=registers["eflags"] & ~_EFLAGS_CLEARED)
+        try:
+            borrowed = self._read(stack - 8, 16)
+            self._write(stack, struct.pack("<Q", _RETURN_TO))
+        except Unreadable:
+            raise CallFailed("the thread has no stack left; `py-config inject off` needs none.")
+        try:
+            _set_registers(self._lwp, _REGISTERS.pack(*[registers[name] for name in _NAMES]))
+            _set_mask(self._lwp, struct.pack("<Q", _MASK))
+            return self._run()
+        finally:
+            if not self._ended:
+                self._write(stack - 8, borrowed)
+                self._restore(saved)
 
     def _run(self):
         while True:
@@ -240,12 +240,21 @@ def _signal_name(number):
         return "signal %d" % number
 
 
+def sigint_pending():
+    """Whether Ctrl-C was pressed under sigint_held()."""
+    return signal.SIGINT in signal.sigpending()
+
+
 @contextlib.contextmanager
-def _sigint_later():
-    """A Ctrl-C during a call takes effect after it: it is short, and half of it would
-    leave the thread with registers of ours."""
+def sigint_held():
+    """Holds Ctrl-C back; when it came, the end of this raises KeyboardInterrupt."""
     former = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    came = False
     try:
         yield
     finally:
+        if sigint_pending():
+            came = signal.sigtimedwait([signal.SIGINT], 0) is not None
         signal.pthread_sigmask(signal.SIG_SETMASK, former)
+        if came:
+            raise KeyboardInterrupt()
