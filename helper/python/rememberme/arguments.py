@@ -49,16 +49,23 @@ def unquote(word):
 
 
 class Option(object):
-    """One option: its flag, what it does, and whether a number follows."""
+    """One option: its flag, what it does, and what follows it: a number, one of a few
+    words, or nothing."""
 
-    def __init__(self, flag, help_text, takes_number=False):
+    def __init__(self, flag, help_text, takes_number=False, choices=()):
         self.flag = flag
         self.help = help_text
         self.takes_number = takes_number
+        self.choices = choices
+
+    @property
+    def takes_value(self):
+        return self.takes_number or bool(self.choices)
 
     @property
     def usage(self):
-        return self.flag + (" N" if self.takes_number else "")
+        value = "N" if self.takes_number else "|".join(self.choices)
+        return self.flag + (" " + value if value else "")
 
     @property
     def name(self):
@@ -81,7 +88,7 @@ def parse(command, options, words, takes_words):
     False where not given), and the other words as `.words`."""
     values = types.SimpleNamespace(words=[])
     for option in options:
-        setattr(values, option.name, None if option.takes_number else False)
+        setattr(values, option.name, None if option.takes_value else False)
     by_flag = {option.flag: option for option in options}
     words = list(words)
     while words:
@@ -96,15 +103,22 @@ def parse(command, options, words, takes_words):
         option = by_flag.get(flag)
         if option is None:
             refuse(command, "there is no option `%s`" % flag)
-        if not option.takes_number:
+        if not option.takes_value:
             if equals:
                 refuse(command, "`%s` takes no value" % flag)
             setattr(values, option.name, True)
             continue
         if not equals:
             if not words:
-                refuse(command, "`%s` needs a number" % flag)
+                refuse(command, "`%s` needs %s" % (flag, " or ".join(option.choices)
+                                                   or "a number"))
             value = words.pop(0)
+        if option.choices:
+            if value not in option.choices:
+                refuse(command, "`%s` needs %s, not `%s`" % (flag, " or ".join(option.choices),
+                                                             value))
+            setattr(values, option.name, value)
+            continue
         if not re.match(r"[0-9]{1,9}$", value):
             refuse(command, "`%s` needs a number from 0 up, not `%s`" % (flag, value))
         setattr(values, option.name, int(value))

@@ -41,7 +41,7 @@ def top(reply, look):
         lines.append(look.faint(printable(_place(of_frames[0]))))
     if not items:
         lines.append("No local variables.")
-        return lines + _caveats(reply, look)
+        return lines + caveats(reply, look)
     lines += table(heads, rows, look)
     more = reply.get("more", {}).get("items", 0)
     if more:
@@ -68,7 +68,7 @@ def frames(reply, look):
     if marked:
         heads.insert(0, Column("", TEXT))
     if not items:
-        return ["No Python frames."] + _caveats(reply, look)
+        return ["No Python frames."] + caveats(reply, look)
     return table(heads, rows, look) + _foot(reply, look, everything=len(items) > 1)
 
 
@@ -130,9 +130,9 @@ def _foot(reply, look, everything=False):
                      % (look.size(reply["size"]), plural(reply["objects"], "object")))
     if "size_without_classes" in reply and reply.get("classes", "on") == "on":
         lines.append("Without classes and code: %s." % look.size(reply["size_without_classes"]))
-    return lines + _caveats(reply, look)
+    return lines + caveats(reply, look)
 
 
-def _caveats(reply, look):
+def caveats(reply, look):
     return [look.faint("Note: " + printable(caveat["message"]))
             for caveat in reply.get("caveats", ())]

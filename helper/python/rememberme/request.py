@@ -11,8 +11,12 @@ ABI = 1
 RUNNING, DONE, DIED = 1, 2, 3  # enum rme_state; 0 is idle
 
 MEMORY, TOP, TREE, FRAMES, NAMES = 1, 2, 3, 4, 5  # enum rme_query
+TYPES, RETAINED, DOMINATORS, WHY, REFERRERS, SUMMARY = 16, 17, 18, 19, 20, 21
+WHOLE_HEAP = (TYPES, RETAINED, DOMINATORS, WHY, REFERRERS, SUMMARY)
 
 TRAVERSE_ONLY, NO_CLASSES, ALL_THREADS = 1, 2, 4  # enum rme_flag
+
+SORT_COUNT, BY_MODULE, BY_LENGTH = 1, 2, 4  # enum rme_option
 
 SELECTED_FRAME = -1  # Request.frame: the one that eval_depth names
 
@@ -29,7 +33,7 @@ class Request(object):
     also code, missing) are given to encode()."""
 
     def __init__(self, query, flags=0, limit=0, depth=0, frame=SELECTED_FRAME, eval_depth=0,
-                 thread=None, threads=(), exprs=()):
+                 thread=None, threads=(), exprs=(), options=0):
         self.query = query
         self.flags = flags
         self.limit = limit
@@ -39,6 +43,7 @@ class Request(object):
         self.thread = thread  # adapter.Thread or None
         self.threads = threads
         self.exprs = exprs
+        self.options = options
 
     def encode(self, images=(), runtime=0):
         """The bytes of struct rme_request with its tables. `images` are pairs
@@ -59,7 +64,8 @@ class Request(object):
         add(len(self.exprs), b"".join(_expr.encode(expr) for expr in self.exprs))
         add(0, b"")  # missing
         return _REQUEST.pack(
-            ABI, self.query, self.flags, self.limit, self.depth, self.frame, self.eval_depth, 0,
+            ABI, self.query, self.flags, self.limit, self.depth, self.frame, self.eval_depth,
+            self.options,
             self.thread.lwp if self.thread else 0,
             self.thread.thread_pointer if self.thread else 0,
             runtime, *tables) + body

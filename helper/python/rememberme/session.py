@@ -6,7 +6,8 @@ import contextlib
 from . import inject, undump
 from .adapter import CORE, LIVE
 from .errors import Failure
-from .request import (ALL_THREADS, FRAMES, NO_CLASSES, SELECTED_FRAME, TRAVERSE_ONLY, Request)
+from .request import (ALL_THREADS, FRAMES, NO_CLASSES, SELECTED_FRAME, TRAVERSE_ONLY, WHOLE_HEAP,
+                      Request)
 
 
 def require_target(adapter):
@@ -33,7 +34,7 @@ def on_thread(adapter, number):
 
 
 def question(adapter, settings, target, query, exprs=(), frame=None, all_threads=False,
-             limit=None, depth=None):
+             limit=None, depth=None, options=0):
     """A Request about the selected thread. None stands for what the user did not say:
     the selected frame, the limit and depth of the settings."""
     flags = 0
@@ -46,7 +47,7 @@ def question(adapter, settings, target, query, exprs=(), frame=None, all_threads
     thread = adapter.selected_thread()
     if thread is None:
         raise Failure("no-thread", "No thread is selected.")
-    if all_threads:
+    if all_threads or query in WHOLE_HEAP:
         threads = adapter.threads()
     else:
         threads = [thread]
@@ -56,12 +57,12 @@ def question(adapter, settings, target, query, exprs=(), frame=None, all_threads
         depth=settings.depth if depth is None else depth,
         frame=SELECTED_FRAME if frame is None else frame,
         eval_depth=0 if all_threads or frame is not None else _eval_depth(adapter, query, exprs),
-        thread=thread, threads=threads, exprs=exprs)
+        thread=thread, threads=threads, exprs=exprs, options=options)
 
 
 def _eval_depth(adapter, query, exprs):
     """Adapter.eval_depth, where the answer depends on the selected C frame."""
-    if exprs and not any(expr.begins_with_name() for expr in exprs):
+    if (exprs or query in WHOLE_HEAP) and not any(expr.begins_with_name() for expr in exprs):
         return 0
     try:
         return adapter.eval_depth()

@@ -8,12 +8,14 @@ import traceback
 from .. import arguments
 from ..errors import Failure
 from ..settings import Settings
-from . import config, frames, mem_print, memory, top
+from . import (config, dominators, frames, mem_print, memory, referrers, retained, summary, top,
+               types, why)
 
 COMMANDS = collections.OrderedDict(
     (command.name, command)
     for command in (memory.COMMAND, top.COMMAND, mem_print.COMMAND, frames.COMMAND,
-                    config.COMMAND))
+                    types.COMMAND, retained.COMMAND, dominators.COMMAND, why.COMMAND,
+                    referrers.COMMAND, summary.COMMAND, config.COMMAND))
 
 # The settings of this debugger session
 SETTINGS = Settings()

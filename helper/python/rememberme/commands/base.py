@@ -1,6 +1,7 @@
 """What the commands that ask the helper have in common."""
 
 import json
+import re
 
 from .. import arguments, expr, request, session
 from ..table import Look
@@ -34,14 +35,26 @@ class Query(Command):
 
     query = None       # enum rme_query
     operands = ""      # what stands in its usage line: "[EXPR…]", "[EXPR]" or ""
+    min_exprs = 0
     max_exprs = 0      # None: any number
-    options = (arguments.FRAME, arguments.THREAD) # besides those of its output
+    options = (arguments.FRAME, arguments.THREAD)  # besides those of its output
     about = ""         # paragraphs of help
     example = ""
 
     def render(self, reply, look, values):
         """The lines of a reply."""
         raise NotImplementedError
+
+    def limit_of(self, values):
+        """The limit of the question; None: that of the settings."""
+        return getattr(values, "limit", None)
+
+    def options_of(self, values):
+        """What the question is told besides: enum rme_option."""
+        return 0
+
+    def add(self, target, reply):
+        """Adds to the reply what is known on this side."""
 
     def all_options(self):
         return self.options + _OUTPUT
@@ -70,23 +83,26 @@ class Query(Command):
         if all_threads and (values.words or frame is not None or values.thread is not None):
             arguments.refuse(self.name, "--all-threads goes without EXPR, --frame and --thread")
         target = session.require_target(adapter)
-        with session.on_thread(adapter, values.thread):
+        if len(values.words) < self.min_exprs:
+            arguments.refuse(self.name, "it needs an EXPR")
+        with session.on_thread(adapter, getattr(values, "thread", None)):
             exprs = [expr.parse(word, adapter.evaluate) for word in values.words]
             asked = session.question(
                 adapter, settings, target, self.query, exprs, frame, all_threads,
-                getattr(values, "limit", None), getattr(values, "depth", None))
+                self.limit_of(values), getattr(values, "depth", None), self.options_of(values))
             reply = session.answer(adapter, settings, target, asked)
+        self.add(target, reply)
         if values.json:
             return [_json(self.name, target, None if all_threads else asked.thread, reply)]
         return self.render(reply, _look(adapter, values.bytes), values)
 
     def complete(self, adapter, settings, before, last):
         flags = {option.flag: option for option in self.all_options()}
-        if before and before[-1] in flags and flags[before[-1]].takes_number:
-            return []
+        if before and before[-1] in flags and flags[before[-1]].takes_value:
+            return list(flags[before[-1]].choices)
         if last.startswith("-"):
             return [flag for flag in flags if flag not in before]
-        if self.max_exprs == 0 or not last.replace("_", "a").isalnum() and last:
+        if self.max_exprs == 0 or not re.match(r"\w*$", last):
             return []
         return _names(adapter, settings, before)
 
