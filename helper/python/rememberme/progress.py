@@ -6,7 +6,7 @@ import time
 from .text import count, human
 
 DELAY = 1.0     # seconds before the first line
-INTERVAL = 0.1  # seconds between two
+INTERVAL = 0.25 # seconds between two
 
 
 class Progress(object):
