@@ -54,6 +54,12 @@ static void restorer(void)
 	rme_sys_exit(127);
 }
 
+void rme_guard_pop(struct rme_guards *guards, struct rme_guard *g)
+{
+	__asm__ volatile("" : : : "memory"); /* no load of the block moves below */
+	*(struct rme_guard *volatile *)&guards->top = g->outer;
+}
+
 struct rme_guards *rme_guards_init(void *stack)
 {
 	struct rme_guards *guards = stack;

@@ -72,10 +72,8 @@ static inline void rme_guard_push(struct rme_guards *guards, struct rme_guard *g
 	__asm__ volatile("" : : : "memory"); /* no load of the block moves above */
 }
 
-static inline void rme_guard_pop(struct rme_guards *guards, struct rme_guard *g)
-{
-	__asm__ volatile("" : : : "memory"); /* nor below */
-	*(struct rme_guard *volatile *)&guards->top = g->outer;
-}
+/* Not inline: for gcc only a call can lead to where a guard comes back, so a block of
+ * nothing but loads needs one, or the place is optimised away. */
+void rme_guard_pop(struct rme_guards *guards, struct rme_guard *g);
 
 #endif
