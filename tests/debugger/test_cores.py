@@ -20,7 +20,7 @@ TRAVERSE = ["py-config references traverse"]
 
 def essence(reply):
     """What must be equal: all but what says where the answer comes from."""
-    kept = {key: value for key, value in reply.items() if key not in ("target", "caveats")}
+    kept = {key: value for key, value in reply.items() if key not in ("target", "caveats", "undump")}
     return json.loads(json.dumps(kept))
 
 
@@ -140,7 +140,7 @@ def test_crashes(crashed, interpreter, debugger, how):
     functions = [frame["function"].rpartition(".")[2] for frame in frames]
     assert CRASHES[how] in functions[:3], functions[:10]
     if how == "overflow":
-        assert len(frames) > 500
+        assert len(frames) > 100
     top = answers[1].reply
     # The frame that died, or wait() of the stage that it called.
     at = functions.index(CRASHES[how])

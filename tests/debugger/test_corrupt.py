@@ -39,7 +39,7 @@ def test_an_answer_with_a_caveat(answers, kind, interpreter, debugger, name):
     for caveat in reply["caveats"]:
         assert caveat["kind"] and caveat["message"] and caveat["count"] > 0
     if name != "wild_key_table":
-        assert reply["size"] > good["size"]
+        assert good["size"] < reply["size"] < good["size"] + 1000
 
 
 def test_the_whole_frame(answers, kind, interpreter, debugger):
@@ -61,4 +61,4 @@ def test_goes_on(run_target, interpreter, debugger):
     target = run_target(interpreter, "corrupt.py")
     session.run(debugger, ["py-top --frame 1", "py-mem-print --frame 1", {"detach": 1}],
                 attach=target.pid)
-    assert target.finish() == {"length": 117}
+    assert target.finish() == {"length": 116}

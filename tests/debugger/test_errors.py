@@ -3,8 +3,8 @@ it was."""
 
 import os
 import re
-import signal
 import subprocess
+import time
 
 import pytest
 
@@ -46,17 +46,21 @@ QUIET = {"GLIBC_TUNABLES": "glibc.pthread.rseq=0"}
 
 
 @pytest.fixture
-def sleeper():
-    process = subprocess.Popen(["/bin/sleep", "120"], env=dict(matrix.ENVIRONMENT, **QUIET))
+def no_python():
+    """A program that waits in read. (nanosleep would not do: the kernel writes the
+    rest of the time into the program's memory when a debugger interrupts it.)"""
+    process = subprocess.Popen(["/bin/cat"], env=dict(matrix.ENVIRONMENT, **QUIET),
+                               stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    time.sleep(0.2)
     yield process.pid
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.wait()
 
 
 @pytest.mark.every_debugger
-def test_not_python_at_all(sleeper, debugger):
-    answers = untouched(sleeper, lambda: session.run(
-        debugger, list(COMMANDS) + ["py-top --json", {"detach": 1}], attach=sleeper))
+def test_not_python_at_all(no_python, debugger):
+    answers = untouched(no_python, lambda: session.run(
+        debugger, list(COMMANDS) + ["py-top --json", {"detach": 1}], attach=no_python))
     for answer in answers[:4]:
         one_sentence(answer, "Python")
     assert kind_of(answers[4]) == "not-python"

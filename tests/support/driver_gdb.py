@@ -23,6 +23,9 @@ class Driver:
             output, error = gdb.execute(text, False, True), None
         except gdb.error as e:
             output, error = "", str(e)
+        # gdb's own, on stderr: "warning: Unexpected size of section `.reg-xstate/1'".
+        output = "".join(line for line in output.splitlines(True)
+                         if not line.startswith("warning: "))
         return {"output": output, "error": error, "seconds": time.monotonic() - started}
 
     def do_run(self, step):
@@ -102,16 +105,15 @@ class Driver:
         """Runs the commands many times; says what the process looked like."""
         pid = gdb.selected_inferior().pid
         for text in step["repeat"]:
-            gdb.execute(text, False, True)
+            self.command(text)
         before = procstate.footprint(pid)
         mine = procstate.footprint(os.getpid())
         errors = []
         for _ in range(step["times"]):
             for text in step["repeat"]:
-                try:
-                    gdb.execute(text, False, True)
-                except gdb.error as e:
-                    errors.append("%s: %s" % (text, e))
+                answer = self.command(text)
+                if answer["error"]:
+                    errors.append("%s: %s" % (text, answer["error"]))
         return {"before": before, "after": procstate.footprint(pid), "errors": errors[:5],
                 "debugger_before": mine, "debugger_after": procstate.footprint(os.getpid())}
 

@@ -65,10 +65,17 @@ class Driver:
             return self.command("process attach -p %d" % self.spec["attach"])
         if self.spec.get("launch"):
             argv = self.spec["launch"]
-            self.command("target create " + argv[0])
+            target = self.debugger.CreateTarget(argv[0])
+            self.debugger.SetSelectedTarget(target)
             for name in self.spec.get("launch_breaks", ()):
-                self.command("breakpoint set --name " + name)
-            return self.command("process launch --no-stdin -- " + " ".join(argv[1:]))
+                target.BreakpointCreateByName(name)
+            info = lldb.SBLaunchInfo(argv[1:])
+            info.AddOpenFileAction(0, "/dev/null", True, False)
+            info.SetEnvironmentEntries(["PATH=/usr/bin:/bin"], False)
+            error = lldb.SBError()
+            target.Launch(info, error)
+            return {"output": "", "error": None if error.Success() else error.GetCString()}
+        return None
 
     def do_plugin(self, _):
         return self.command("command script import " + self.spec["plugin"])

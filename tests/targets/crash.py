@@ -45,8 +45,6 @@ def abort_in_thread(cargo, how):
 @way
 def overflow(cargo, how):
     """The C stack runs out in a recursion through C code."""
-    sys.setrecursionlimit(10 ** 7)
-    # C frames of 64 KiB of stack are soon at its end; Python frames alone are not, from 3.11 on.
     class Recursive:
         def __repr__(self):
             return recurse_through_c(self, cargo)
@@ -54,7 +52,12 @@ def overflow(cargo, how):
     def recurse_through_c(value, cargo):
         return "%r" % (value,)
 
-    repr(Recursive())
+    # From 3.12 on there is a limit on recursion in C, for a stack of the usual size.
+    sys.setrecursionlimit(10 ** 7)
+    threading.stack_size(256 * 1024)
+    thread = threading.Thread(target=repr, args=(Recursive(),))
+    thread.start()
+    thread.join()
 
 
 @way

@@ -1,0 +1,110 @@
+"""A debuggee in another mount and pid namespace, with a root of its own in which no
+file of ours exists."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import time
+
+import pytest
+
+import matrix
+import session
+
+SCRIPT = r"""
+set -eu
+root=$1 stage=$2 python=$3
+shift 3
+mount --make-rprivate /
+mount -t tmpfs tmpfs "$root"
+mkdir -p "$root/opt/inside" "$root/usr/lib" "$root/lib" "$root/lib64" "$root/stage" "$root/proc" \
+	"$root/dev" "$root/tmp" "$root/opt/programs"
+mount --bind "$python" "$root/opt/inside"
+for dir in /lib /lib64 /usr/lib; do
+	mount --bind "$dir" "$root$dir"
+done
+mount --bind "$stage" "$root/stage"
+cp -r "$PROGRAMS/targets" "$PROGRAMS/oracle" "$root/opt/programs/"
+mount -t proc proc "$root/proc"
+exec chroot "$root" "$@"
+"""
+
+
+@pytest.fixture
+def container(tmp_path):
+    """container(interpreter): the pid, as it is outside, of the seed program in there."""
+    if os.geteuid() != 0 or not shutil.which("unshare", path=matrix.ENVIRONMENT["PATH"]):
+        pytest.skip("needs root and unshare")
+    processes = []
+
+    def start(interpreter):
+        stage = tmp_path / "stage"
+        root = tmp_path / "root"
+        stage.mkdir()
+        root.mkdir()
+        os.mkfifo(stage / "go")
+        python = pathlib.Path(interpreter.path).resolve()
+        if interpreter.name == matrix.DEBIAN:
+            home = tmp_path / "python"
+            (home / "bin").mkdir(parents=True)
+            shutil.copy2(python, home / "bin")
+            environment = {"PYTHONHOME": "/usr"}
+        else:
+            home = python.parents[1]
+            environment = {"PYTHONHOME": "/opt/inside", "LD_LIBRARY_PATH": "/opt/inside/lib"}
+        environment.update(matrix.ENVIRONMENT, STAGE_DIR="/stage", PROGRAMS=str(matrix.TESTS))
+        process = subprocess.Popen(
+            ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", SCRIPT, "sh",
+             str(root), str(stage), str(home), "/opt/inside/bin/" + python.name,
+             "/opt/programs/targets/seed.py"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env=environment)
+        processes.append(process)
+        deadline = time.monotonic() + 60
+        while not (stage / "ready.json").exists():
+            if process.poll() is not None:
+                text = process.stdout.read().decode(errors="replace")
+                if "Operation not permitted" in text or "permission denied" in text:
+                    pytest.skip("no new namespaces here: " + text.strip())
+                raise AssertionError(text)
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        info = json.loads((stage / "ready.json").read_text())
+        assert info["pid"] == 1
+        children = pathlib.Path("/proc/%d/task/%d/children" % (process.pid, process.pid))
+        return int(children.read_text().split()[0]), info, stage, process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+@pytest.mark.every_debugger
+def test_container(container, interpreter, debugger):
+    pid, info, stage, process = container(interpreter)
+    assert not os.path.exists("/opt/inside")
+    try:
+        answers = session.run(debugger, [
+            "py-config references traverse", "py-frames --json", "py-top --frame 1 --json",
+            "py-memory --frame 1 a b --json", "py-mem-print --frame 1 b",
+            "py-memory os:environ --json", {"detach": 1}], attach=pid)
+    except session.SessionFailed as e:
+        if debugger.name == "lldb-14" and "setup" in str(e):
+            pytest.skip("lldb 14 cannot attach when the executable is not in its own root")
+        raise
+    main = info["frames"][0]
+    assert [f["function"] for f in answers[1].reply["items"]] == ["stop", "main", "<module>"]
+    assert answers[1].reply["target"]["pid"] == pid
+    items = answers[2].reply["items"]
+    assert [(i["expr"], i["size"]) for i in items] == [
+        (name, main["locals"][name]["size"]) for name in "ba"]
+    assert answers[3].reply["size"] == main["size"]
+    assert answers[4].output.startswith(" ") and "list (" in answers[4].output
+    assert answers[5].reply["objects"] > 1
+    (stage / "go").open("wb").write(b"x")
+    assert process.wait(30) == 0
+    assert json.loads((stage / "result.json").read_text())["a"] == [1, 2, 3]
