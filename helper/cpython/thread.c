@@ -116,8 +116,15 @@ bool rme_thread_selected(struct rme_python *py, struct rme_python_thread *ret,
 			rme_threads_each(py, on_thread, &by_lwp);
 		rme_guard_pop(py->guards, &guard);
 	}
-	if (ret->tstate)
+	if (ret->tstate) {
+		/* Found by the CPU's own word: it is the request's LWP, whatever number the
+		 * debuggee's pid namespace gives it. */
+		if (!ret->number && r->lwp) {
+			ret->lwp = r->lwp;
+			number_it(py, ret);
+		}
 		return true;
+	}
 	struct rme_buffer out = rme_error_begin(error, "no-python-thread", "the selected thread");
 	if (r->lwp) {
 		rme_buffer_text(&out, " (LWP ");
