@@ -1,0 +1,109 @@
+"""Which Python frame belongs to the frame that is selected in the debugger."""
+
+import pytest
+
+import session
+
+pytestmark = pytest.mark.every_debugger
+
+FUNCTIONS = ["wait", "innermost", "called_back_by_sorted", "generate", "Body", "outermost",
+             "<module>"]
+EVAL = "_PyEval_EvalFrameDefault"
+
+# Selects the C frame that runs the n-th activation of the eval loop, from inside.
+SELECT = {
+    "gdb": """
+import gdb
+frame, found = gdb.newest_frame(), 0
+while frame is not None:
+    if frame.name() == %r:
+        if found == %d:
+            frame.select()
+            break
+        found += 1
+    frame = frame.older()
+value = frame is not None
+""",
+    "lldb": """
+thread = driver.process.GetSelectedThread()
+value = False
+found = 0
+for frame in thread:
+    if frame.GetFunctionName() == %r:
+        if found == %d:
+            thread.SetSelectedFrame(frame.GetFrameID())
+            value = True
+            break
+        found += 1
+""",
+}
+
+
+def last(name):
+    return name.rpartition(".")[2]
+
+
+def test_frames(subject, kind, interpreter, debugger):
+    target, where = subject(kind, interpreter, "nested.py")
+    answers = session.run(debugger, ["py-frames --json", "py-frames"], **where)
+    items = answers[0].reply["items"]
+    assert [last(i["function"]) for i in items] == FUNCTIONS
+    assert [i["frame"] for i in items] == list(range(len(FUNCTIONS)))
+    assert [i["selected"] for i in items] == [True] + [False] * (len(FUNCTIONS) - 1)
+    assert {i["lwp"] for i in items} == {target.pid}
+    for item in items:
+        assert item["file"].endswith((".py")) and item["line"] > 0
+    assert len(answers[1].output.splitlines()) >= len(FUNCTIONS) + 1
+
+
+def test_locals_of_every_kind_of_frame(subject, kind, interpreter, debugger):
+    _, where = subject(kind, interpreter, "nested.py")
+    answers = session.run(debugger, ["py-top --frame %d --limit 0 --json" % n for n in range(7)],
+                          **where)
+    names = [sorted(i["expr"] for i in answer.reply["items"]) for answer in answers]
+    assert names[1] == ["here", "one", "two"]
+    assert names[2] == ["mine", "values"]
+    assert names[3] == ["held", "i", "limit"]
+    assert set(names[4]) >= {"inside", "__module__", "__qualname__"}
+    assert names[5] == ["free"]
+    assert set(names[6]) >= {"innermost", "generate", "functools"}
+
+
+def test_selected_frame(subject, kind, interpreter, debugger):
+    """Up and down in C move among the Python frames. From 3.11 on several of them share
+    one activation of the eval loop: then the innermost of them is meant."""
+    _, where = subject(kind, interpreter, "nested.py")
+    steps = []
+    for n in range(7):
+        steps += [{"python": SELECT[debugger.family] % (EVAL, n)}, "py-frames --json",
+                  "py-memory --json"]
+    answers = session.run(debugger, steps, **where)
+    seen = []
+    for n in range(7):
+        if not answers[3 * n].raw["value"]:
+            break
+        items = answers[3 * n + 1].reply["items"]
+        selected = [i["frame"] for i in items if i["selected"]]
+        assert selected == [i["frame"] for i in answers[3 * n + 2].reply["items"]]
+        seen += selected
+    assert seen == sorted(set(seen)) and seen[0] == 0
+    functions = [FUNCTIONS[n] for n in seen]
+    if interpreter.minor < (3, 11):
+        assert functions == FUNCTIONS
+    else:
+        # A call from C begins an activation: wait runs in innermost's, and so on.
+        assert functions[0] == "wait"
+        assert "called_back_by_sorted" in functions
+        assert "innermost" not in functions
+        assert len(functions) < len(FUNCTIONS)
+
+
+def test_paths_through_the_frame(subject, kind, interpreter, debugger):
+    _, where = subject(kind, interpreter, "nested.py")
+    answers = session.run(debugger, [
+        "py-memory --frame 1 here[0] --json", "py-memory --frame 3 held[0] --json",
+        "py-memory --frame 4 inside --json", "py-memory --frame 1 functools:partial --json",
+        "py-memory --frame 1 len --json", "py-memory --frame 2 stage --json"], **where)
+    types = [answer.reply["items"][0]["type"] for answer in answers]
+    assert types == ["str", "str", "list", "type", "builtin_function_or_method", "module"]
+    assert answers[5].reply["objects"] > 10

@@ -1,0 +1,135 @@
+"""Who may know what: the dependency rule of DESIGN.md, read from the sources."""
+
+import ast
+import re
+import subprocess
+
+import pytest
+
+import matrix
+
+HELPER = matrix.ROOT / "helper"
+
+# What a folder of helper/ may include, besides itself and the contract.
+MAY_INCLUDE = {
+    "runtime": set(),
+    "graph": {"runtime"},
+    "cpython": {"runtime"},
+    "reply": {"runtime"},
+    "query": {"runtime", "cpython", "graph", "reply"},
+    # A program of its own: it hands a request to the library and maps memory for it.
+    "undump": {"runtime", "reply"},
+    "include": set(),
+}
+TOP = {"CMakeLists.txt", "helper", "gdb", "lldb", "tests", "README.md", "dev", ".ci",
+       "CMakePresets.json", ".clang-format", ".gitignore", "LICENSE", "CHANGELOG.md",
+       "CONTRIBUTING.md"}
+# Headers of C11 that a freestanding program may include, and the contract.
+FREESTANDING = {"stdint.h", "stddef.h", "stdbool.h", "stdarg.h", "limits.h", "rememberme.h",
+                "elf.h"}
+
+
+def tracked(*patterns):
+    done = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "--"] + list(patterns),
+                          cwd=matrix.ROOT, stdout=subprocess.PIPE)
+    if done.returncode != 0:
+        pytest.skip("no git work tree")
+    return [matrix.ROOT / name for name in done.stdout.decode().splitlines()
+            if (matrix.ROOT / name).exists()]
+
+
+def includes(path):
+    text = path.read_text(encoding="utf-8")
+    return re.findall(r'^\s*#\s*include\s+["<]([^">]+)[">]', text, re.M)
+
+
+def c_files(folder):
+    return sorted(p for p in (HELPER / folder).rglob("*")
+                  if p.suffix in (".c", ".h", ".def", ".inc"))
+
+
+@pytest.mark.parametrize("folder", MAY_INCLUDE)
+def test_dependency_rule(folder):
+    wrong = []
+    for path in c_files(folder):
+        for name in includes(path):
+            other = name.split("/")[0] if "/" in name else None
+            if other in MAY_INCLUDE and other != folder and other not in MAY_INCLUDE[folder]:
+                wrong.append("%s includes %s" % (path.relative_to(matrix.ROOT), name))
+    assert not wrong
+
+
+@pytest.mark.parametrize("folder", ["runtime", "graph", "cpython", "query", "reply"])
+def test_no_libc_in_the_helper(folder):
+    wrong = [(str(path.relative_to(matrix.ROOT)), name) for path in c_files(folder)
+             for name in includes(path)
+             if "/" not in name and name not in FREESTANDING and not (path.parent / name).exists()]
+    assert not wrong
+
+
+def test_only_the_layout_generator_includes_python_h():
+    wrong = [str(path.relative_to(matrix.ROOT)) for path in tracked("*.c", "*.h", "*.inc", "*.def")
+             if "Python.h" in includes(path)
+             and path.parent != HELPER / "cpython" / "layouts"]
+    assert not wrong
+
+
+def imports(path):
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+def test_only_the_adapters_import_a_debugger():
+    for name in ("gdb", "lldb"):
+        # The layout generator reads debug info with gdb: a tool of ours, not the product.
+        tools = HELPER / "cpython" / "layouts"
+        found = {str(path.relative_to(matrix.ROOT))
+                 for path in tracked("*.py") if path.parts[len(matrix.ROOT.parts)] != "tests"
+                 and path.parent != tools and name in imports(path)}
+        assert found == {"%s/rememberme_%s.py" % (name, name)}
+
+
+def test_the_plugin_needs_nothing_but_the_standard_library():
+    import sys
+    mine = {"rememberme", "gdb", "lldb"}
+    wrong = [(path.name, name) for path in tracked("helper/python/*.py", "gdb/*.py", "lldb/*.py")
+             for name in imports(path) - mine if name not in sys.stdlib_module_names]
+    assert not wrong
+
+
+def test_no_package_of_a_debuggers_name():
+    """With the root on sys.path a folder gdb/ with an __init__.py would be `import gdb`."""
+    wrong = [str(p) for p in tracked("gdb", "lldb", "tests") if p.name == "__init__.py"]
+    assert not wrong
+
+
+def test_the_entries_at_the_top():
+    assert {path.relative_to(matrix.ROOT).parts[0] for path in tracked()} == TOP
+
+
+def test_the_library_stands_alone():
+    """No relocation, no undefined symbol, nothing writable: a flat copy of it works."""
+    library = str(matrix.helper_library())
+
+    def readelf(*options):
+        return subprocess.run(["readelf", "-W"] + list(options) + [library], check=True,
+                              stdout=subprocess.PIPE).stdout.decode()
+
+    assert "no relocations" in readelf("-r")
+    undefined = [line for line in readelf("--dyn-syms").splitlines()
+                 if re.search(r"\bUND\b", line) and not line.strip().startswith("0:")]
+    assert undefined == []
+    assert "NEEDED" not in readelf("-d")
+    writable = [line.split()[1] for line in readelf("-S").splitlines()
+                if re.search(r"\] \.(data|bss|init_array|fini_array|tdata|tbss)\b", line)]
+    sizes = {name: line for name in writable for line in readelf("-S").splitlines() if name in line}
+    assert all(re.search(r"\s0{6}\s", line) for line in sizes.values()), sizes
+    exported = {line.split()[-1] for line in readelf("--dyn-syms").splitlines()
+                if re.search(r"FUNC +GLOBAL", line)}
+    header = (HELPER / "include" / "rememberme.h").read_text()
+    assert exported == set(re.findall(r"RME_EXPORT int64_t (\w+)\(", header))
