@@ -1,0 +1,271 @@
+"""Checks of the questions about the whole heap, inside one interpreter: `python
+heap_checks.py NAME` prints a JSON list of what is wrong. Runs on Python 3.8 and later.
+tests/unit/test_heap.py runs them in every interpreter."""
+
+import array
+import collections
+import functools
+import gc
+import json
+import os
+import sys
+import threading
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "targets")]
+
+import helper  # noqa: E402
+import leaks  # noqa: E402
+from helper import requests  # noqa: E402
+
+CHECKS = {}
+
+
+def check(function):
+    CHECKS[function.__name__] = function
+    return function
+
+
+class Heap:
+    """Questions about this interpreter's own heap. Objects are given by address, so that
+    asking holds nothing."""
+
+    def __init__(self):
+        self.helper = helper.from_environment()
+
+    def ask(self, query, *addresses, **options):
+        reply = self.helper.ask(query, ["%#x" % a for a in addresses], flags=0, **options)
+        self.helper.block = None  # its numbers would differ from one time to the next
+        if "error" in reply:
+            raise AssertionError(reply["error"])
+        return reply
+
+    def total(self):
+        gc.collect()
+        return self.ask(requests.TYPES, limit=1)["size"]
+
+    def retained(self, address):
+        return self.ask(requests.RETAINED, address)["items"][0]["retained"]
+
+
+def measured(heap, case):
+    """(retained, really freed). The figures stay in an array: an int that they were kept
+    in would be an object of the heap itself."""
+    figures = array.array("q", [0, 0, 0, 0])
+    for drop in (int, case.drop):  # the first changes nothing, and shows what asking does
+        figures[0] = heap.total()
+        figures[1] = heap.retained(case.culprit) if drop is int else figures[1]
+        figures[2] = heap.total()
+        drop()
+        figures[2] -= heap.total()
+        if drop is int:
+            figures[3] = figures[2]
+    return figures[1], figures[2] - figures[3]
+
+
+def of_case(name):
+    """py-why names the culprit; py-retained is what is gone when the culprit went."""
+    heap = Heap()
+    wrong = []
+    heap.total()
+    case = leaks.CASES[name]()
+    gc.collect()
+    reply = heap.ask(requests.WHY, case.suspect)
+    path = reply["paths"][0]
+    labels = [step["label"] for step in path["steps"]]
+    if not path["root"].startswith(case.root):
+        wrong.append("the root is %s" % path["root"])
+    if case.labels is not None and labels != case.labels:
+        wrong.append("the path is %s" % labels)
+    if path["steps"][-1]["address"] != "%#x" % case.suspect:
+        wrong.append("the path ends at %s" % path["steps"][-1])
+    retained, freed = measured(heap, case)
+    if retained != freed:
+        wrong.append("%d bytes retained, %d freed" % (retained, freed))
+    return wrong
+
+
+@check
+def module_global():
+    return of_case("module_global")
+
+
+@check
+def closure():
+    return of_case("closure")
+
+
+@check
+def cycle():
+    return of_case("cycle")
+
+
+@check
+def listeners():
+    return of_case("listeners")
+
+
+@check
+def generator():
+    return of_case("generator")
+
+
+@check
+def thread_local():
+    return of_case("thread_local")
+
+
+@check
+def exception():
+    return of_case("exception")
+
+
+@check
+def class_attribute():
+    return of_case("class_attribute")
+
+
+@functools.lru_cache(maxsize=10)
+def other(key):
+    return key
+
+
+@check
+def lru_cache():
+    other(1)  # up to 3.9 the links' type is static, and only seen while one is there
+    return of_case("lru_cache")
+
+
+@check
+def held_by_c():
+    return of_case("held_by_c")
+
+
+class Tracked:
+    pass
+
+
+@check
+def counts():
+    """As many objects of each type as the collector knows."""
+    heap = Heap()
+    wrong = []
+    keep = [Tracked() for _ in range(1000)]
+    keep[0].more = [(i, [i]) for i in range(1000)]
+    gc.collect()
+    known = collections.Counter(type(o) for o in gc.get_objects())
+    found = {int(item["address"], 16): item["objects"]
+             for item in heap.ask(requests.TYPES, limit=0)["items"] if item["types"] == 1}
+    for kind, n in known.items():
+        if id(kind) in found and not n <= found[id(kind)] + 30:
+            wrong.append("%s: %d found, %d known" % (kind, found[id(kind)], n))
+    if found[id(Tracked)] != 1000:
+        wrong.append("Tracked: %d" % found[id(Tracked)])
+    return wrong
+
+
+@check
+def few_are_held_by_c():
+    """The references that are found account for the reference counts, but for what C code
+    really holds: objects of Python code are not among the roots that C holds."""
+    heap = Heap()
+    keep = [leaks.Thing() for _ in range(100)]
+    wrong = []
+    for thing in keep[:20]:
+        items = heap.ask(requests.REFERRERS, id(thing), limit=0)["items"]
+        wrong += [str(item) for item in items if (item.get("root") or "").startswith("C (")]
+    return wrong
+
+
+@check
+def retained_of_several():
+    """Two that hold the same: neither retains it, both together do."""
+    heap = Heap()
+    shared = bytearray(100000)
+    one, two = [shared], [shared]
+    del shared
+    pair = [one, two]
+    addresses = id(one), id(two)
+    del one, two
+    reply = heap.ask(requests.RETAINED, *addresses)
+    each = [item["retained"] for item in reply["items"]]
+    own = [item["own_size"] for item in reply["items"]]
+    del pair[:]
+    if each != own or reply["retained"] != sum(own) + sys.getsizeof(bytearray(100000)):
+        return [str(reply)]
+    return []
+
+
+@check
+def no_path():
+    """Garbage in a cycle has no path; an address that is no object has its sentence."""
+    heap = Heap()
+    gc.disable()
+    thing = leaks.Thing()
+    thing.me = thing
+    address = id(thing)
+    del thing
+    wrong = []
+    path = heap.ask(requests.WHY, address)["paths"][0]
+    if not path["root"].startswith("nothing (garbage"):
+        wrong.append(str(path))
+    gc.enable()
+    reply = heap.helper.ask(requests.WHY, ["0x10"])
+    if reply.get("error", {}).get("kind") != "no-object":
+        wrong.append(str(reply))
+    return wrong
+
+
+@check
+def subinterpreter():
+    """What another interpreter holds is part of the heap, under its number."""
+    try:
+        import _interpreters as interpreters
+    except ImportError:
+        import _xxsubinterpreters as interpreters
+    heap = Heap()
+    before = heap.total()
+    made = interpreters.create()
+    run = getattr(interpreters, "run_string", None) or interpreters.exec
+    run(made, "rows = [bytearray(1000) for _ in range(1000)]")
+    grown = heap.total() - before
+    wrong = [] if grown > 1000 * 1000 else ["%d bytes more" % grown]
+    roots = [item["module"] for item in heap.ask(requests.RETAINED, limit=0)["modules"]]
+    if roots.count("__main__") != 2:
+        wrong.append("modules: %s" % roots)
+    return wrong
+
+
+@check
+def threads():
+    """The variables of another thread's frames are roots."""
+    heap = Heap()
+    ready, go = threading.Event(), threading.Event()
+    address = []
+
+    def work():
+        rows = [bytearray(10)]
+        address.append(id(rows))
+        ready.set()
+        go.wait()
+        del rows
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    ready.wait()
+    path = heap.ask(requests.WHY, address[0])["paths"][0]
+    go.set()
+    thread.join()
+    if "(" not in path["root"] or "work at" not in path["root"]:
+        return [str(path)]
+    return [] if path["steps"][0]["label"] == "rows" else [str(path)]
+
+
+def main():
+    print(json.dumps(CHECKS[sys.argv[1]]()))
+    sys.stdout.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
