@@ -11,7 +11,8 @@
 enum {
 	FLAG_INLINE_VALUES = 1u << 2, /* 3.13 */
 	FLAG_MANAGED_DICT = 1u << 4,
-	FLAG_HEAPTYPE = 1u << 9
+	FLAG_HEAPTYPE = 1u << 9,
+	FLAG_HAVE_GC = 1u << 14
 };
 
 /* The keys of a key table. */
@@ -90,7 +91,8 @@ static void owned_generator(struct rme_python *py, struct rme_type *t, rme_addr 
 		rme_refs_field(sink, o, l->coro_origin);
 	/* One that runs right now shows no locals to its tp_traverse up to 3.13:
 	 * FRAME_EXECUTING is 0 (pycore_frame.h). */
-	if (HAS(gen_frame_state) && rme_i8(o + L(gen_frame_state)) == 0)
+	if (HAS(gen_frame_state) && rme_i8(o + L(gen_frame_state)) == 0 &&
+	    rme_i32(o + L(gen_iframe) + L(iframe_stacktop)) < 0)
 		rme_refs_iframe_locals(py, o + L(gen_iframe), sink);
 }
 
@@ -99,8 +101,14 @@ static void owned_generator(struct rme_python *py, struct rme_type *t, rme_addr 
 static void owned_instance(struct rme_python *py, struct rme_type *t, rme_addr o,
 			   const struct rme_sink *sink)
 {
-	if (HAS(values_valid) && t->flags & FLAG_INLINE_VALUES && t->flags & FLAG_MANAGED_DICT)
-		rme_sink_visit(sink, rme_instance_dict(py, o));
+	struct rme_instance in;
+
+	if (!HAS(values_valid) || py->version >= 0x030d0df0 ||
+	    ~t->flags & (FLAG_INLINE_VALUES | FLAG_MANAGED_DICT))
+		return;
+	rme_instance_read(py, o, &in);
+	if (in.values)
+		rme_sink_visit(sink, in.dict);
 }
 
 /* datetime and time without a tzinfo are allocated without that field. */
@@ -111,6 +119,37 @@ static void owned_tzinfo(const struct rme_python *py, rme_addr o, int32_t field,
 		rme_refs_field(sink, o, field);
 }
 
+/* For the rows of owned.def. */
+enum which { ANY, NO_GC };
+enum { NEVER = 255 };
+
+static void take_row(const struct rme_python *py, struct rme_type *t, enum which which,
+		     unsigned minor_last, const int32_t *fields, size_t n)
+{
+	bool gc = rme_u64(t->native + L(type_flags)) & FLAG_HAVE_GC;
+
+	if ((which == NO_GC && gc) || (py->version >> 16 & 0xff) > minor_last)
+		return;
+	for (size_t i = 0; i < n && t->n_owned < RME_MAX_OWNED; i++)
+		if (fields[i] != RME_ABSENT)
+			t->owned[t->n_owned++] = (uint16_t)fields[i];
+}
+
+void rme_type_find_owned(struct rme_python *py, struct rme_type *t)
+{
+	const char *name = (const char *)rme_ptr(t->native + L(type_name));
+
+#define F(field) py->layout->field
+#define OWNED(tp_name, which, minor_last, ...) \
+	if (rme_streq(name, tp_name)) { \
+		const int32_t fields[] = {__VA_ARGS__}; \
+		take_row(py, t, which, minor_last, fields, sizeof fields / sizeof *fields); \
+	}
+#include "cpython/owned.def"
+#undef OWNED
+#undef F
+}
+
 void rme_refs_owned(struct rme_python *py, struct rme_type *t, rme_addr o,
 		    const struct rme_sink *sink)
 {
@@ -118,6 +157,10 @@ void rme_refs_owned(struct rme_python *py, struct rme_type *t, rme_addr o,
 
 	if (t->is_python)
 		owned_instance(py, t, o, sink);
+	/* Extension modules may move their fields in a patch release: look first. */
+	for (unsigned i = 0; i < t->n_owned; i++)
+		if (rme_is_object(py, rme_ptr(o + t->owned[i])))
+			rme_sink_visit(sink, rme_ptr(o + t->owned[i]));
 	switch (t->kind) {
 	case RME_KIND_ODICT:
 		/* odict_traverse visits the keys of its list (Objects/odictobject.c). */
@@ -147,15 +190,14 @@ void rme_refs_owned(struct rme_python *py, struct rme_type *t, rme_addr o,
 		rme_refs_field(sink, o, l->range_step);
 		rme_refs_field(sink, o, l->range_length);
 		break;
-	case RME_KIND_BYTESIO: {
-		/* A buffer that nobody shares is in the object's own size already. */
-		rme_addr buf = rme_ptr(o + L(bytesio_buf));
-		if (buf && rme_i64(buf + L(object_refcnt)) > 1)
-			rme_sink_visit(sink, buf);
+	case RME_KIND_BYTESIO:
+		/* A buffer that nobody shares is in the object's own size already;
+		 * bytesio_traverse visits it since 3.12 (refs.c). */
+		if (!rme_python_has(py, 12) && rme_bytesio_shares(py, o))
+			rme_refs_field(sink, o, l->bytesio_buf);
 		break;
-	}
-	case RME_KIND_STRUCT:
-		rme_refs_field(sink, o, l->struct_format);
+	case RME_KIND_MODULE:
+		rme_refs_field(sink, o, l->module_name);
 		break;
 	case RME_KIND_DATETIME:
 		owned_tzinfo(py, o, l->datetime_tzinfo, sink);

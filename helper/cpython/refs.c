@@ -190,14 +190,43 @@ static bool refs_builtin(struct rme_python *py, struct rme_type *t, rme_addr o, 
 	}
 }
 
+bool rme_bytesio_shares(const struct rme_python *py, rme_addr o)
+{
+	rme_addr buf = rme_ptr(o + L(bytesio_buf));
+
+	return buf && rme_i64(buf + L(object_refcnt)) > 1;
+}
+
+/* Passes on every reference but one. */
+struct filter {
+	const struct rme_sink *sink;
+	rme_addr left_out;
+};
+
+static int visit_filtered(void *object, void *arg)
+{
+	const struct filter *f = arg;
+
+	return (rme_addr)object == f->left_out ? 0 : f->sink->visit(object, f->sink->arg);
+}
+
+static void call_traverse(const struct rme_type *t, rme_addr o, int (*visit)(void *, void *),
+			  void *arg)
+{
+	((int (*)(rme_addr, int (*)(void *, void *), void *))t->traverse)(o, visit, arg);
+}
+
 void rme_refs_of(struct rme_python *py, struct rme_type *t, rme_addr o, bool owned,
 		 const struct rme_sink *sink)
 {
 	if (t->exact && refs_builtin(py, t, o, owned, sink))
 		return;
-	if (t->traverse && rme_is_gc(py, t, o))
-		((int (*)(rme_addr, int (*)(void *, void *), void *))t->traverse)(o, sink->visit,
-										  sink->arg);
+	if (owned && t->kind == RME_KIND_BYTESIO && t->traverse && !rme_bytesio_shares(py, o)) {
+		/* Its own size counts the buffer: not twice. */
+		struct filter f = {sink, rme_ptr(o + L(bytesio_buf))};
+		call_traverse(t, o, visit_filtered, &f);
+	} else if (t->traverse && rme_is_gc(py, t, o))
+		call_traverse(t, o, sink->visit, sink->arg);
 	else if (t->no_code)
 		rme_refs_inferred(py, t, o, sink);
 	if (owned)

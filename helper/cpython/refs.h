@@ -17,6 +17,9 @@ void rme_refs_of(struct rme_python *py, struct rme_type *t, rme_addr object, boo
 void rme_refs_owned(struct rme_python *py, struct rme_type *t, rme_addr object,
 		    const struct rme_sink *sink);
 
+/* Does a BytesIO share its buffer? Then that is not in its own size. */
+bool rme_bytesio_shares(const struct rme_python *py, rme_addr bytesio);
+
 /* inferred.c: the references by layout alone, for a type whose code may not run. */
 void rme_refs_inferred(struct rme_python *py, struct rme_type *t, rme_addr object,
 		       const struct rme_sink *sink);

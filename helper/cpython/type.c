@@ -163,6 +163,7 @@ static void describe(struct rme_python *py, struct rme_type *t)
 	t->leaf = !traverse && (t->kind == RME_KIND_INT || t->kind == RME_KIND_STR ||
 				t->kind == RME_KIND_BYTES || a == py->sym.float_);
 	find_sizeof(py, t);
+	rme_type_find_owned(py, t);
 	if (t->is_python && t->kind == RME_KIND_OBJECT && t->size_by == RME_SIZEOF_OBJECT &&
 	    !t->itemsize && t->traverse && !t->is_gc)
 		t->fast = RME_FAST_INSTANCE;

@@ -85,6 +85,8 @@ enum rme_sizeof {
 	RME_SIZEOF_PYTHON  /* a Python function, which is not run */
 };
 
+enum { RME_MAX_OWNED = 8 };
+
 struct rme_type {
 	rme_addr address;
 	uint64_t basicsize;
@@ -107,6 +109,8 @@ struct rme_type {
 	bool leaf;         /* instances have no references in either measure */
 	bool no_code;      /* it has a tp_traverse that may not be called */
 	rme_addr native;   /* the type that `kind` was read from */
+	uint8_t n_owned;   /* rows of owned.def: offsets of what it owns unseen */
+	uint16_t owned[RME_MAX_OWNED];
 	uint64_t n_estimated; /* instances whose own size is an estimate, this walk */
 	uint64_t n_inferred;  /* instances whose references were inferred */
 	uint64_t n_faults;    /* instances that faulted */
@@ -147,6 +151,9 @@ void rme_types_each(struct rme_python *py, void (*fn)(void *, struct rme_type *)
 
 /* kind.c: the kind of a native type by its symbol or name, RME_KIND_OTHER if unknown. */
 enum rme_kind rme_kind_of(struct rme_python *py, rme_addr type);
+
+/* owned.c: what owned.def says of the type. */
+void rme_type_find_owned(struct rme_python *py, struct rme_type *t);
 
 /* May the code at this address be called? (RME_CHECK_CODE, RME_LAYOUTS_ONLY) */
 bool rme_code_callable(const struct rme_python *py, rme_addr code);
