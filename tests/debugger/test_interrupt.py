@@ -8,6 +8,7 @@ import pytest
 
 import matrix
 import procstate
+import target as targets
 
 RECORDS = 1500000
 DELAYS = (0.5, 0.25, 0.12, 0.06, 0.03)  # seconds until Ctrl-C; the first may come too late
@@ -29,7 +30,6 @@ class Terminal:
         self.run(load % matrix.PLUGIN[debugger.family])
 
     def send(self, command):
-        """A marker follows each command: lldb draws its prompt more than once."""
         self.child.sendline(command)
 
     def run(self, command):
@@ -37,7 +37,8 @@ class Terminal:
         return self.read()
 
     def read(self):
-        """Everything up to the end of the command before."""
+        """Everything up to the end of the command before. The prompt does not tell it:
+        lldb draws it more than once."""
         self.child.sendline("help quit")
         self.child.expect("(?i)(exit gdb|quit the lldb debugger)")
         text = self.child.before
@@ -48,47 +49,49 @@ class Terminal:
         self.child.close(force=True)
 
 
+@pytest.fixture(scope="module")
+def heap():
+    """One program that all debuggers look at, one after another."""
+    with targets.start(matrix.interpreters()[matrix.DEBIAN], "heap.py", str(RECORDS)) as target:
+        yield target
+        assert target.finish() == {"n": RECORDS}
+
+
 @pytest.fixture
-def terminal(run_target, debugger):
-    target = run_target(matrix.interpreters()[matrix.DEBIAN], "heap.py", str(RECORDS))
-    opened = Terminal(debugger, target.pid)
-    yield target, opened
+def terminal(heap, debugger):
+    opened = Terminal(debugger, heap.pid)
+    yield opened
+    opened.run("detach")
     opened.close()
 
 
-def test_ctrl_c(terminal):
-    target, tty = terminal
-    before = maps(target.pid)
-    for delay in DELAYS:
-        tty.send("py-memory --frame 1 records")
-        time.sleep(delay)
-        sent = time.monotonic()
-        tty.child.sendintr()
-        found = tty.child.expect(["Interrupted", "Without classes"])
-        took = time.monotonic() - sent
-        tty.read()
-        assert maps(target.pid) == before
-        if found == 0:
-            break
-    assert found == 0, "every walk was over before Ctrl-C"
-    assert took < 3, took
-    assert procstate.children(target.pid) == []
-    assert "dict" in tty.run("py-memory --frame 1 records[0]")
-    tty.run("detach")
-    assert target.finish() == {"n": RECORDS}
-
-
-def test_progress(terminal):
-    target, tty = terminal
-    text = tty.run("py-top --frame 1 records --limit 3")
+def test_progress(heap, terminal):
+    text = terminal.run("py-top --frame 1 records --limit 3")
     drawn = re.findall(r"([\d,]+) objects, [\d.]+MiB so far \(Ctrl-C ends it\)", text)
     assert drawn, text
     counts = [int(count.replace(",", "")) for count in drawn]
     assert counts == sorted(counts)
     # The line is erased before the answer is written
     assert re.search(r"\r\x1b\[K[^\r]*Size +Objects", text.rpartition("so far")[2]), text
-    tty.run("detach")
-    assert target.finish() == {"n": RECORDS}
+
+
+def test_ctrl_c(heap, terminal):
+    before = maps(heap.pid)
+    for delay in DELAYS:
+        terminal.send("py-memory --frame 1 records")
+        time.sleep(delay)
+        sent = time.monotonic()
+        terminal.child.sendintr()
+        found = terminal.child.expect(["Interrupted", "Without classes"])
+        took = time.monotonic() - sent
+        terminal.read()
+        assert maps(heap.pid) == before
+        if found == 0:
+            break
+    assert found == 0, "every walk was over before Ctrl-C"
+    assert took < 3, took
+    assert procstate.children(heap.pid) == []
+    assert "dict" in terminal.run("py-memory --frame 1 records[0]")
 
 
 def maps(pid):
