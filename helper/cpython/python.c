@@ -75,6 +75,10 @@ static bool find_symbols(struct rme_python *py)
  * each minor release was the first to export. The micro version follows later. */
 static uint32_t find_version(const struct rme_python *py)
 {
+	/* Since 3.13 also behind the cookie at _PyRuntime (pycore_debug_offsets.h): in
+	 * writable data, which is in every core, as Py_Version is not. */
+	if (py->sym.runtime && rme_bytes_are((const void *)py->sym.runtime, 8, "xdebugpy"))
+		return (uint32_t)rme_u64(py->sym.runtime + 8);
 	if (py->sym.version)
 		return rme_u32(py->sym.version);
 	if (py->sym.pystring)
