@@ -1,8 +1,8 @@
 """Programs that keep what they should not, in the ways that programs do. Each case knows
 who the culprit is, because it made it. Runs on Python 3.8 and later.
 
-    python leaks.py CASE    sets the case up, waits, drops the culprit, and tells how many
-                            bytes the interpreter's allocators got back
+    python leaks.py    sets all of them up, waits, drops one culprit after the other, and
+                       tells how many bytes each of them gave back to the allocators
 """
 
 import ctypes
@@ -215,17 +215,22 @@ def main():
     import stage
 
     tracemalloc.start()
-    made = CASES[sys.argv[1]]()
+    made = {name: CASES[name]() for name in CASES}
     gc.collect()
-    stage.wait(suspect=made.suspect, culprit=made.culprit, root=made.root, labels=made.labels)
-    gc.collect()
-    before = tracemalloc.get_traced_memory()[0]
-    made.drop()
-    gc.collect()
-    stage.result(freed=before - tracemalloc.get_traced_memory()[0])
+    stage.wait(cases={name: {"suspect": "%#x" % case.suspect, "culprit": "%#x" % case.culprit,
+                             "root": case.root, "labels": case.labels}
+                      for name, case in made.items()})
+    freed = {}
+    for name, case in made.items():
+        gc.collect()
+        before = tracemalloc.get_traced_memory()[0]
+        case.drop()
+        gc.collect()
+        freed[name] = before - tracemalloc.get_traced_memory()[0]
+    stage.result(freed=freed)
 
 
 if __name__ == "__main__":
-    # The cases are globals of the module that a program would have imported.
+    # The cases are globals of a module, as a program's are.
     import leaks
     leaks.main()

@@ -11,6 +11,9 @@ _OBJECTS = Column("Objects", COUNT)
 _TYPE = Column("Type", TEXT)
 _ADDRESS = Column("Address", ADDRESS)
 
+_SHOWN = 8     # steps at each end of a long path
+_THREADS = 10  # in a summary
+
 
 def types(reply, look):
     items = reply["items"]
@@ -102,9 +105,16 @@ def chain(path):
         holder = None
     if len(steps) > 1 and not steps[-1]["label"]:
         parts.append(_short(steps[-1]["type"]))
-    if path.get("elided"):
-        parts.insert(len(parts) // 2 + 1, "(%s)" % plural(path["elided"], "more step"))
-    return " → ".join(parts)
+    before, n_hidden, after = _ends(parts, path)
+    return " → ".join(before + (["… %s more …" % count(n_hidden)] if n_hidden else []) + after)
+
+
+def _ends(parts, path):
+    """The beginning and the end of a long path, and how many parts are between them. The
+    reply itself leaves out the middle of a very long one."""
+    if len(parts) <= 2 * _SHOWN:
+        return parts, 0, []
+    return (parts[:_SHOWN], len(parts) - 2 * _SHOWN + path.get("elided", 0), parts[-_SHOWN:])
 
 
 def _short(name):
@@ -119,6 +129,8 @@ def why(reply, look):
         if path["expr"] and len(path["steps"]) > 1:
             lines.append("   %s" % look.faint(printable(path["expr"])))
         rows = [[step["address"], step["type"], step["label"]] for step in path["steps"]]
+        before, n_hidden, after = _ends(rows, path)
+        rows = before + ([[None, None, "… %s more" % count(n_hidden)]] if n_hidden else []) + after
         lines += ["  " + line for line in table([_ADDRESS, _TYPE, Column("Held as", TEXT)],
                                                 rows, look)]
     more = reply["more"]["paths"]
@@ -168,9 +180,6 @@ def summary(reply, look):
         lines.append("  … and %s more (py-frames --all-threads)"
                      % count(reply["n_threads"] - len(threads)))
     return lines + caveats(reply, look)
-
-
-_THREADS = 10
 
 
 def _where(item):
