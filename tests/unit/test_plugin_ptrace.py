@@ -79,7 +79,7 @@ def traced():
     (0x7ffc1098, 0x7ffc1008), (0x7ffc10a8, 0x7ffc1018), (0x7ffc1ff8, 0x7ffc1f68),
 ])
 def test_the_return_address_stays_in_the_page(rsp, slot):
-    assert ptrace._return_slot(rsp) == slot
+    assert ptrace.return_slot(rsp) == slot
     assert slot % 16 == 8
 
 

@@ -10,6 +10,7 @@ every expression. Here the debugger does not notice: registers are saved, set an
 restored as for an expression of its own (QSaveRegisterState), and nothing is mapped.
 """
 
+import contextlib
 import ctypes
 import os
 import re
@@ -17,17 +18,18 @@ import signal
 import struct
 import threading
 
-from .errors import CallFailed
+from .errors import CallFailed, Unreadable
+from .ptrace import return_slot
 
 _ARGUMENTS = ("rdi", "rsi", "rdx", "rcx", "r8", "r9")
 _NEEDED = set(_ARGUMENTS) | {"rax", "rsp", "rip", "rflags"}
 _LAST_REGISTER = 64  # the general ones come first
 _FLAGS_CLEARED = 0x100 | 0x400 | 0x10000  # trap, direction, resume
-_RED_ZONE = 128
 _WORD = struct.Struct("<Q")
 
-# Where a call returns to: nothing is mapped there, so the thread stops with SIGSEGV
-_RETURN_TO = 0
+_PAGE = 4096
+_TEXT_PAGES = 64  # to look for an int3 in
+_INT3 = b"\xcc"
 
 _FAULTS = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP,
            signal.SIGSYS)
@@ -46,6 +48,7 @@ class StoppedThread(object):
         self._send = send
         self._read = read
         self._write = write
+        self._ended = False
         self._numbers = self._register_numbers()
 
     def _register_numbers(self):
@@ -63,17 +66,17 @@ class StoppedThread(object):
         """rax of the function at `address`, called with up to six integers. Raises
         CallFailed when it did not return. The thread is as it was in both cases."""
         blocked, own = self._signals()
-        if blocked >> signal.SIGSEGV - 1 & 1:
-            # The kernel would reset the handler of a fault that is blocked
-            raise CallFailed("the thread blocks SIGSEGV at this place; step on a little, or use "
-                             "`py-config inject off`.")
+        return_to = self._return_address(address, blocked)
         saved = self._threaded("QSaveRegisterState", "[0-9]+")
         later = set()
         try:
-            stack = ((self._get("rsp") - _RED_ZONE) & ~15) - 8
-            below = self._read(stack, 8)
+            stack = return_slot(self._get("rsp"))
             try:
-                self._write(stack, _WORD.pack(_RETURN_TO))
+                borrowed = self._read(stack - 8, 16)
+                self._write(stack, _WORD.pack(return_to))
+            except Unreadable:
+                raise CallFailed("the thread has no stack left; `py-config inject off` needs none.")
+            try:
                 for name, value in zip(_ARGUMENTS, arguments):
                     self._set(name, value)
                 self._set("rflags", self._get("rflags") & ~_FLAGS_CLEARED)
@@ -81,18 +84,35 @@ class StoppedThread(object):
                 self._set("rip", address)
                 # No error number of a system call, so none is begun again
                 self._set("rax", 0)
-                return self._run(later)
+                return self._run(return_to, later)
             finally:
-                self._write(stack, below)
+                if not self._ended:
+                    self._write(stack - 8, borrowed)
         finally:
-            self._threaded("QRestoreRegisterState:" + saved, "OK")
+            if not self._ended:
+                self._threaded("QRestoreRegisterState:" + saved, "OK")
             for number in sorted(later):
-                if own >> number - 1 & 1:
-                    self._signal(number)
-                else:
-                    os.kill(self._pid, number)
+                with contextlib.suppress(ProcessLookupError):
+                    if own >> number - 1 & 1:
+                        self._signal(number)
+                    else:
+                        os.kill(self._pid, number)
 
-    def _run(self, later):
+    def _return_address(self, address, blocked):
+        """Where a call returns to, and stops at once: 0, where nothing is mapped, or in a
+        thread that blocks SIGSEGV an int3 somewhere near the function. (Of a fault that
+        is blocked the kernel resets the handler: programs have one for SIGSEGV, if any.)"""
+        if not blocked >> signal.SIGSEGV - 1 & 1:
+            return 0
+        start = address & -_PAGE
+        for page in range(start, start + _TEXT_PAGES * _PAGE, _PAGE):
+            with contextlib.suppress(Unreadable):
+                found = self._read(page, _PAGE).find(_INT3)
+                if found >= 0:
+                    return page + found
+        raise CallFailed("the thread blocks SIGSEGV; `py-config inject off` calls nothing.")
+
+    def _run(self, return_to, later):
         """Lets the thread run until the call returns. A signal that reaches it on the way
         is put into `later`, to be pending again afterwards. Only a real-time signal is
         handled at once: glibc's own tell each other who has sent them."""
@@ -104,12 +124,13 @@ class StoppedThread(object):
             while True:
                 number = self._continue(action)
                 place = self._get("rip")
-                if number == signal.SIGSEGV and place == _RETURN_TO:
+                if number in (signal.SIGSEGV, signal.SIGTRAP) and place - return_to in (0, 1):
                     return self._get("rax")
                 if number == signal.SIGSTOP and watch.finished.is_set():
                     raise CallFailed("it did not return in %d seconds." % _TIME_LIMIT)
                 if number in _FAULTS:
-                    raise CallFailed("it was stopped by %s at 0x%x." % (_name(number), place))
+                    raise CallFailed("it was stopped by %s at 0x%x; `py-config inject off` calls "
+                                     "nothing." % (_name(number), place))
                 if number >= _FIRST_REAL_TIME:
                     action = "C%02x" % number
                 else:
@@ -123,7 +144,8 @@ class StoppedThread(object):
         answer = self._send("vCont;%s:%x" % (action, self._lwp))
         stop = re.match("[TS]([0-9a-f]{2})", answer)
         if not stop:
-            raise CallFailed("the process has ended." if answer[:1] in ("W", "X") else
+            self._ended = answer[:1] in ("W", "X")
+            raise CallFailed("the process has ended." if self._ended else
                              "lldb-server answered `%s` to a continuation." % answer)
         return int(stop.group(1), 16)
 

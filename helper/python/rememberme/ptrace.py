@@ -87,7 +87,7 @@ class StoppedThread(object):
         saved = _Saved(self._lwp)
         saved.check()
         registers = dict(zip(_NAMES, _REGISTERS.unpack(saved.registers)))
-        stack = _return_slot(registers["rsp"])
+        stack = return_slot(registers["rsp"])
         registers.update(zip(_ARGUMENTS, (value & (1 << 64) - 1 for value in arguments)))
         registers.update(
             rip=address, rsp=stack, rax=0,
@@ -190,7 +190,7 @@ class _Saved(object):
                              "leads out of it, or use `py-config inject off`.")
 
 
-def _return_slot(rsp):
+def return_slot(rsp):
     """Where on the stack the return address goes: below the red zone, aligned as the
     ABI wants it. Not in another page than rsp's, which need not be there yet: a stack
     grows by accesses of its thread only. There it may take, with the 8 bytes below,
