@@ -77,7 +77,10 @@ def test_selected_frame(subject, kind, interpreter, debugger):
     for n in range(7):
         steps += [{"python": SELECT[debugger.family] % (EVAL, n)}, "py-frames --json",
                   "py-memory --json"]
-    answers = session.run(debugger, steps, **where)
+    answers = session.run(debugger, steps + [{"where": 1}], **where)
+    if "_start" not in answers[-1].raw["names"]:
+        # lldb 19 loses its way in the eval loop of 3.11 and 3.12 built by gcc -O3.
+        pytest.skip("%s does not unwind the stack to its end" % debugger.name)
     seen = []
     for n in range(7):
         if not answers[3 * n].raw["value"]:

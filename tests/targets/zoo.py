@@ -224,6 +224,10 @@ def dicts():
     cleared = {"a": 1}
     cleared.clear()
     yield cleared
+
+
+@area
+def views():
     view = {1: 2}
     yield from (view.keys(), view.items(), view.values())
     yield types.MappingProxyType({"a": [1]})
