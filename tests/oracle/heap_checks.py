@@ -4,6 +4,7 @@ tests/unit/test_heap.py runs them in every interpreter."""
 
 import array
 import collections
+import ctypes
 import functools
 import gc
 import json
@@ -234,6 +235,84 @@ def subinterpreter():
     if roots.count("__main__") != 2:
         wrong.append("modules: %s" % roots)
     return wrong
+
+
+ALL = (requests.TYPES, requests.RETAINED, requests.DOMINATORS, requests.SUMMARY)
+OF_ONE = (requests.WHY, requests.REFERRERS, requests.RETAINED, requests.DOMINATORS)
+
+
+@check
+def cancelled():
+    heap = Heap()
+    keep = [[i] for i in range(200000)]
+    wrong = []
+    for query in ALL + OF_ONE:
+        exprs = ["%#x" % id(keep)] if query not in ALL else []
+        reply = heap.helper.ask(query, exprs, flags=0, cancel=1)
+        if reply.get("error", {}).get("kind") != "cancelled":
+            wrong.append("%d: %s" % (query, str(reply)[:200]))
+    return wrong
+
+
+@check
+def too_little_address_space():
+    """A sentence, never a fault."""
+    heap = Heap()
+    keep = [[i] for i in range(200000)]
+    wrong = []
+    for query in ALL + OF_ONE:
+        exprs = ["%#x" % id(keep)] if query not in ALL else []
+        for size in (1 << 26, 1 << 29, 3 << 29, 1 << 31, 3 << 31, 1 << 33, 1 << 34):
+            reply = heap.helper.ask(query, exprs, flags=0, arena_size=size)
+            error = reply.get("error", {}).get("kind")
+            caveats = [caveat["kind"] for caveat in reply.get("caveats", ())]
+            if error not in (None, "out-of-memory", "too-large", "reply-too-large"):
+                wrong.append("%d with %d: %s" % (query, size, reply))
+            elif error is None and "out-of-memory" not in caveats and (
+                    reply.get("objects", 1 << 20) < 200000 and query in ALL):
+                wrong.append("%d with %d: %d objects" % (query, size, reply["objects"]))
+    return wrong
+
+
+@check
+def damaged():
+    """References to what is no object, and to freed memory: a caveat, and the rest."""
+    heap = Heap()
+    wrong = []
+    gc.disable()  # the collector would follow them, too
+    wild = [bytearray(10) for _ in range(4)]
+    items = ctypes.cast(id(wild) + 24, ctypes.POINTER(ctypes.POINTER(ctypes.c_void_p)))[0]
+    saved = [items[i] for i in range(3)]
+    items[0], items[1] = 0x10, 0xdead0000beef8
+    buffer = ctypes.create_string_buffer(64)  # an object with a wild type
+    ctypes.memmove(buffer, (1).to_bytes(8, "little") + (0x7fff12345678).to_bytes(8, "little"), 16)
+    items[2] = (ctypes.addressof(buffer) + 15) & ~15
+    try:
+        for query in ALL + OF_ONE:
+            exprs = ["%#x" % id(wild)] if query not in ALL else []
+            reply = heap.helper.ask(query, exprs, flags=0, limit=5, depth=3)
+            if "error" in reply:
+                wrong.append("%d: %s" % (query, reply["error"]))
+            elif "corrupt-reference" not in [c["kind"] for c in reply["caveats"]]:
+                wrong.append("%d: %s" % (query, reply["caveats"]))
+    finally:
+        for i in range(3):
+            items[i] = saved[i]
+    return wrong
+
+
+@check
+def layouts_only():
+    """Without calling code of the interpreter the same is found, or it is said what is
+    inferred: what undump does where a binary is missing."""
+    heap = Heap()
+    full = heap.ask(requests.TYPES, limit=1)
+    reply = heap.helper.ask(requests.TYPES, (), flags=helper.LAYOUTS_ONLY, limit=1)
+    if "error" in reply:
+        return [str(reply["error"])]
+    if abs(reply["objects"] - full["objects"]) > full["objects"] / 100:
+        return ["%d objects, by layouts %d" % (full["objects"], reply["objects"])]
+    return []
 
 
 @check
