@@ -128,7 +128,7 @@ bool ud_search_each(struct ud_search *s, const char *path, ud_candidate_fn fn, v
 	}
 	if (!found)
 		found = try_index(s, path ? base_name(plain) : NULL, fn, arg);
-	if (!found && absolute && !s->pid)
+	if (!found && absolute)
 		found = fn(arg, plain);
 	free(plain);
 	return found;
