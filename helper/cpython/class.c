@@ -1,5 +1,6 @@
 #include "cpython/class.h"
 
+#include "cpython/discover.h"
 #include "cpython/object.h"
 
 enum {
@@ -13,16 +14,6 @@ enum {
 static bool has_flag(const struct rme_python *py, rme_addr type, uint64_t flag)
 {
 	return rme_u64(type + (uint64_t)py->layout->type_flags) & flag;
-}
-
-/* Appends a C string of the debuggee. */
-static void c_string_append(rme_addr text, struct rme_buffer *out)
-{
-	uint64_t n = 0;
-
-	while (n < MAX_NAME && rme_u8(text + n))
-		n++;
-	rme_buffer_bytes(out, (const void *)text, n);
 }
 
 /* Objects/typeobject.c, type_module and type_qualname: a heap type keeps its module
@@ -46,12 +37,17 @@ void rme_type_name_append(const struct rme_python *py, rme_addr type, struct rme
 			return;
 		out->size = start;
 	}
-	c_string_append(rme_ptr(type + (uint64_t)l->type_name), out);
-	size_t n = sizeof builtins - 1;
-	if (out->size - start > n && memcmp(out->data + start, builtins, n) == 0) {
-		memmove(out->data + start, out->data + start + n, out->size - start - n);
-		out->size -= n;
+	const char *name = rme_type_c_name(py, type);
+	if (name) {
+		size_t n = 0;
+		while (n < sizeof builtins - 1 && name[n] == builtins[n])
+			n++;
+		rme_buffer_text(out, n == sizeof builtins - 1 ? name + n : name);
+		return;
 	}
+	rme_buffer_text(out, "<type at ");
+	rme_buffer_hex(out, type);
+	rme_buffer_char(out, '>');
 }
 
 /* Objects/typeobject.c, static_builtin_state_get (3.12) and
@@ -141,14 +137,9 @@ bool rme_type_is(const struct rme_python *py, rme_addr type, rme_addr base)
 
 bool rme_type_is_named(const struct rme_python *py, rme_addr type, const char *tp_name)
 {
-	size_t n = rme_strlen(tp_name) + 1;
-
 	for (int i = 0; type && i < MAX_BASES; i++) {
-		rme_addr name = rme_ptr(type + (uint64_t)py->layout->type_name);
-		size_t k = 0;
-		while (k < n && rme_u8(name + k) == (uint8_t)tp_name[k])
-			k++;
-		if (k == n)
+		const char *name = rme_type_c_name(py, type);
+		if (name && rme_streq(name, tp_name))
 			return true;
 		type = rme_ptr(type + (uint64_t)py->layout->type_base);
 	}

@@ -1,5 +1,6 @@
 /* Which native type is it? Exported types by their symbol, the others by tp_name.
  * A class statement cannot fake a row: its types are excluded by the caller. */
+#include "cpython/discover.h"
 #include "cpython/type.h"
 
 static enum rme_kind kind_by_symbol(const struct rme_python *py, rme_addr t)
@@ -60,7 +61,7 @@ static enum rme_kind kind_by_symbol(const struct rme_python *py, rme_addr t)
 	return RME_KIND_OTHER;
 }
 
-static enum rme_kind kind_by_name(const char *name)
+enum rme_kind rme_kind_named(const char *name)
 {
 #define IS(s) rme_streq(name, s)
 	if (IS("collections.deque"))
@@ -127,5 +128,6 @@ enum rme_kind rme_kind_of(struct rme_python *py, rme_addr type)
 
 	if (kind != RME_KIND_OTHER)
 		return kind;
-	return kind_by_name((const char *)rme_ptr(type + (uint64_t)py->layout->type_name));
+	const char *name = rme_type_c_name(py, type);
+	return name ? rme_kind_named(name) : RME_KIND_OTHER;
 }

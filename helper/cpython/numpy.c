@@ -1,4 +1,5 @@
 #include "cpython/dict.h"
+#include "cpython/discover.h"
 #include "cpython/numpy.h"
 
 /* The fields are the same in numpy 1.x and 2.x. */
@@ -117,8 +118,8 @@ static uint64_t scalar_elsize(rme_addr scalar, const char *name)
 bool rme_numpy_scalar_size(struct rme_python *py, const struct rme_type *t, rme_addr scalar,
 			   uint64_t *ret)
 {
-	const char *name = (const char *)rme_ptr(t->native + (uint64_t)py->layout->type_name);
-	uint64_t elsize = scalar_elsize(scalar, name);
+	const char *name = rme_type_c_name(py, t->native);
+	uint64_t elsize = name ? scalar_elsize(scalar, name) : 0;
 
 	if (!elsize)
 		return false;

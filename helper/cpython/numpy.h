@@ -10,6 +10,10 @@
 /* ndarray.__sizeof__ without headers: the data only where the array owns it. */
 uint64_t rme_numpy_array_size(struct rme_python *py, const struct rme_type *t, rme_addr array);
 
+/* The bytes of its data where the array owns it, and where they are. */
+uint64_t rme_numpy_array_data(rme_addr array);
+rme_addr rme_numpy_array_address(rme_addr array);
+
 /* generic.__sizeof__ without headers, of a scalar; false when its type is not numpy's. */
 bool rme_numpy_scalar_size(struct rme_python *py, const struct rme_type *t, rme_addr scalar,
 			   uint64_t *ret);

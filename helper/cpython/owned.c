@@ -2,6 +2,7 @@
  * close a cycle: names, keys, constants, buffers. */
 #include "cpython/attribute.h"
 #include "cpython/dict.h"
+#include "cpython/discover.h"
 #include "cpython/numpy.h"
 #include "cpython/refs.h"
 
@@ -137,8 +138,10 @@ static void take_row(const struct rme_python *py, struct rme_type *t, enum which
 
 void rme_type_find_owned(struct rme_python *py, struct rme_type *t)
 {
-	const char *name = (const char *)rme_ptr(t->native + L(type_name));
+	const char *name = rme_type_c_name(py, t->native);
 
+	if (!name)
+		return;
 #define F(field) py->layout->field
 #define OWNED(tp_name, which, minor_last, ...) \
 	if (rme_streq(name, tp_name)) { \

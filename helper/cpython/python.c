@@ -1,11 +1,13 @@
 #include "cpython/python.h"
 
 #include "cpython/dict.h"
+#include "cpython/discover.h"
 #include "cpython/object.h"
 #include "cpython/type.h"
 #include "runtime/image.h"
 
 enum { MAX_IMAGES = 65536, MAX_THREADS = 100000 };
+enum { MINOR_FIRST = 8, MINOR_WITH_COOKIE = 13 };
 
 /* Symbol number `i`, its name and where it goes; false past the last. */
 static bool symbol_at(struct rme_symbols *sym, unsigned i, const char **name, rme_addr **ret)
@@ -160,16 +162,25 @@ static bool runtime_matches(struct rme_python *py)
 	return true;
 }
 
-/* sys.hexversion, the interpreter's own word, for versions without Py_Version. */
-static void read_hexversion(struct rme_python *py)
+/* sys.hexversion, the interpreter's own word, for versions without Py_Version. False
+ * when it is not of the minor version that was assumed. */
+static bool read_hexversion(struct rme_python *py)
 {
-	rme_addr sysdict = rme_ptr(py->interp + (uint64_t)py->layout->interp_sysdict);
-	rme_addr object = rme_dict_get_str(py, sysdict, "hexversion", 10);
-	int64_t value;
+	struct rme_guard guard;
+	volatile bool agrees = false;
 
-	if (object && rme_int_value(py, object, &value) &&
-	    (uint32_t)value >> 16 == py->version >> 16)
-		py->version = (uint32_t)value;
+	if (RME_GUARD(py->guards, &guard)) {
+		rme_addr sysdict = rme_ptr(py->interp + (uint64_t)py->layout->interp_sysdict);
+		rme_addr object = rme_dict_get_str(py, sysdict, "hexversion", 10);
+		int64_t value;
+		if (object && rme_int_value(py, object, &value) &&
+		    (uint32_t)value >> 16 == py->version >> 16) {
+			py->version = (uint32_t)value;
+			agrees = true;
+		}
+		rme_guard_pop(py->guards, &guard);
+	}
+	return agrees;
 }
 
 /* Why no layout fits: not started yet, over already, or not what was expected. */
@@ -210,7 +221,8 @@ static bool choose_layout(struct rme_python *py, struct rme_error *error)
 
 		candidate = py->layout = rme_layout_for(py->version, i);
 		if (RME_GUARD(py->guards, &guard)) {
-			fits = basicsizes_match(py) && runtime_matches(py);
+			fits = (py->has_symbols || rme_discover_symbols(py)) &&
+			       basicsizes_match(py) && runtime_matches(py);
 			rme_guard_pop(py->guards, &guard);
 		}
 		if (fits)
@@ -252,39 +264,84 @@ static bool too_old(struct rme_python *py, struct rme_error *error)
 	return true;
 }
 
-bool rme_python_init(struct rme_python *py, const struct rme_request *request,
-		     struct rme_arena *arena, struct rme_guards *guards, struct rme_error *error)
+static bool init_by_symbols(struct rme_python *py, struct rme_error *error)
 {
 	struct rme_guard guard;
 	volatile bool ok = false;
 
-	*py = (struct rme_python){.request = request, .arena = arena, .guards = guards};
-	if (!find_symbols(py)) {
-		rme_error_set(error, "not-python",
-			      "no CPython was found in this process: none of its binaries exports "
-			      "_PyRuntime");
-		return false;
-	}
-	if (request->runtime)
-		py->sym.runtime = request->runtime;
-	if (RME_GUARD(guards, &guard)) {
+	if (py->request->runtime)
+		py->sym.runtime = py->request->runtime;
+	if (RME_GUARD(py->guards, &guard)) {
 		if (!too_old(py, error)) {
 			py->version = find_version(py);
 			ok = true;
 		}
-		rme_guard_pop(guards, &guard);
+		rme_guard_pop(py->guards, &guard);
 	} else {
 		rme_error_set(error, "not-python", "the data of the Python library cannot be read");
 	}
 	if (!ok || !choose_layout(py, error))
 		return false;
+	if (!py->sym.version)
+		read_hexversion(py);
+	return true;
+}
+
+static uint32_t cookie_version(struct rme_python *py)
+{
+	struct rme_guard guard;
+	volatile uint32_t version = 0;
+
+	if (RME_GUARD(py->guards, &guard)) {
+		version = rme_discover_version(py->sym.runtime);
+		rme_guard_pop(py->guards, &guard);
+	}
+	return version;
+}
+
+/* Without a binary: the version is in the runtime since 3.13, before it is that of the
+ * layout that fits. */
+static bool init_by_discovery(struct rme_python *py, struct rme_error *error)
+{
+	py->sym = (struct rme_symbols){.runtime = py->request->runtime};
+	if (!py->sym.runtime)
+		py->sym.runtime = rme_discover_runtime(py);
+	if (!py->sym.runtime) {
+		rme_error_set(error, "not-python",
+			      "no CPython was found in this process: none of its binaries exports "
+			      "_PyRuntime");
+		return false;
+	}
+	py->version = cookie_version(py);
+	if (py->version)
+		return choose_layout(py, error);
+	for (uint32_t minor = MINOR_WITH_COOKIE; minor-- > MINOR_FIRST;) {
+		py->version = 0x03000000 | minor << 16;
+		if (choose_layout(py, error) && read_hexversion(py)) {
+			error->kind[0] = 0; /* of the versions that it was not */
+			return true;
+		}
+	}
+	rme_error_set(error, "layout-mismatch",
+		      "none of the binaries of this process that hold CPython is here, and what is "
+		      "at its _PyRuntime is not of any version from 3.8 to 3.13 that is known");
+	return false;
+}
+
+bool rme_python_init(struct rme_python *py, const struct rme_request *request,
+		     struct rme_arena *arena, struct rme_guards *guards, struct rme_error *error)
+{
+	*py = (struct rme_python){.request = request, .arena = arena, .guards = guards};
+	py->has_symbols = find_symbols(py);
+	if (!rme_discover_init(py)) {
+		rme_error_set(error, "out-of-memory", "no memory for the names of types");
+		return false;
+	}
+	if (py->has_symbols ? !init_by_symbols(py, error) : !init_by_discovery(py, error))
+		return false;
 	if (!rme_types_init(py)) {
 		rme_error_set(error, "out-of-memory", "no memory for the table of types");
 		return false;
-	}
-	if (!py->sym.version && RME_GUARD(guards, &guard)) {
-		read_hexversion(py);
-		rme_guard_pop(guards, &guard);
 	}
 	py->lookdict = rme_dict_find_lookdict(py);
 	return true;

@@ -18,6 +18,7 @@ struct rme_symbols {
 };
 
 struct rme_types; /* cpython/type.h */
+struct rme_names; /* cpython/discover.c */
 
 struct rme_python {
 	const struct rme_layout *layout;
@@ -26,9 +27,11 @@ struct rme_python {
 	struct rme_arena *arena;
 	struct rme_guards *guards;
 	uint32_t version; /* as PY_VERSION_HEX: 0x030c01f0 is 3.12.1 */
+	bool has_symbols; /* sym is from a binary; else from memory: discover.h */
 	rme_addr interp;  /* the main interpreter */
 	rme_addr lookdict; /* rme_dict_find_lookdict's (dict.h); 0: not known */
 	struct rme_types *types;
+	struct rme_names *names; /* of types whose tp_name is not there */
 };
 
 /* Is the version at least MAJOR.MINOR? */

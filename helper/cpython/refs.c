@@ -32,7 +32,7 @@ void rme_refs_dict(struct rme_python *py, rme_addr dict, bool keys, const struct
 }
 
 /* set_traverse (Objects/setobject.c): a dummy entry has hash -1. */
-static void refs_set(struct rme_python *py, rme_addr set, const struct rme_sink *sink)
+void rme_refs_set(struct rme_python *py, rme_addr set, const struct rme_sink *sink)
 {
 	uint64_t mask = rme_u64(set + L(set_mask));
 	rme_addr entry = rme_ptr(set + L(set_table));
@@ -45,7 +45,7 @@ static void refs_set(struct rme_python *py, rme_addr set, const struct rme_sink 
 }
 
 /* func_traverse (Objects/funcobject.c) without the globals and builtins. */
-static void refs_function(struct rme_python *py, rme_addr f, const struct rme_sink *sink)
+void rme_refs_function(struct rme_python *py, rme_addr f, const struct rme_sink *sink)
 {
 	const struct rme_layout *l = py->layout;
 
@@ -131,7 +131,7 @@ void rme_refs_frame(struct rme_python *py, rme_addr f, bool owned, const struct 
 }
 
 /* structseq_traverse (Objects/structseq.c): hidden fields follow the visible ones. */
-static void refs_structseq(struct rme_python *py, struct rme_type *t, rme_addr o,
+void rme_refs_structseq(struct rme_python *py, struct rme_type *t, rme_addr o,
 			   const struct rme_sink *sink)
 {
 	rme_addr dict = rme_type_dict(py, t->address), n_fields = 0;
@@ -171,10 +171,10 @@ static bool refs_builtin(struct rme_python *py, struct rme_type *t, rme_addr o, 
 		rme_refs_dict(py, o, owned, sink);
 		return true;
 	case RME_KIND_SET:
-		refs_set(py, o, sink);
+		rme_refs_set(py, o, sink);
 		return true;
 	case RME_KIND_FUNCTION:
-		refs_function(py, o, sink);
+		rme_refs_function(py, o, sink);
 		return true;
 	case RME_KIND_FRAME:
 		rme_refs_frame(py, o, owned, sink);
@@ -183,7 +183,7 @@ static bool refs_builtin(struct rme_python *py, struct rme_type *t, rme_addr o, 
 		/* Up to 3.12 its code asks the thread state, which may be none. */
 		if (rme_python_has(py, 13))
 			return false;
-		refs_structseq(py, t, o, sink);
+		rme_refs_structseq(py, t, o, sink);
 		return true;
 	default:
 		return false;
@@ -210,10 +210,22 @@ static int visit_filtered(void *object, void *arg)
 	return (rme_addr)object == f->left_out ? 0 : f->sink->visit(object, f->sink->arg);
 }
 
-static void call_traverse(const struct rme_type *t, rme_addr o, int (*visit)(void *, void *),
-			  void *arg)
+static void range_unfiltered(void *arg, rme_addr first, uint64_t count, uint64_t stride)
 {
-	((int (*)(rme_addr, int (*)(void *, void *), void *))t->traverse)(o, visit, arg);
+	const struct filter *f = arg;
+
+	f->sink->range(f->sink->arg, first, count, stride);
+}
+
+/* What tp_traverse visits, or would if its code were here. */
+static void refs_traversed(struct rme_python *py, struct rme_type *t, rme_addr o,
+			   const struct rme_sink *sink)
+{
+	if (t->no_code)
+		rme_refs_inferred(py, t, o, sink);
+	else if (t->traverse && rme_is_gc(py, t, o))
+		((int (*)(rme_addr, int (*)(void *, void *), void *))t->traverse)(o, sink->visit,
+										  sink->arg);
 }
 
 void rme_refs_of(struct rme_python *py, struct rme_type *t, rme_addr o, bool owned,
@@ -221,14 +233,14 @@ void rme_refs_of(struct rme_python *py, struct rme_type *t, rme_addr o, bool own
 {
 	if (t->exact && refs_builtin(py, t, o, owned, sink))
 		return;
-	if (owned && t->kind == RME_KIND_BYTESIO && t->traverse && !rme_bytesio_shares(py, o)) {
+	if (owned && t->kind == RME_KIND_BYTESIO && !rme_bytesio_shares(py, o)) {
 		/* Its own size counts the buffer: not twice. */
 		struct filter f = {sink, rme_ptr(o + L(bytesio_buf))};
-		call_traverse(t, o, visit_filtered, &f);
-	} else if (t->traverse && rme_is_gc(py, t, o))
-		call_traverse(t, o, sink->visit, sink->arg);
-	else if (t->no_code)
-		rme_refs_inferred(py, t, o, sink);
+		struct rme_sink filtered = {visit_filtered, range_unfiltered, &f};
+		refs_traversed(py, t, o, &filtered);
+	} else {
+		refs_traversed(py, t, o, sink);
+	}
 	if (owned)
 		rme_refs_owned(py, t, o, sink);
 	else if (t->kind == RME_KIND_NDARRAY)

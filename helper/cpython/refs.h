@@ -24,6 +24,13 @@ bool rme_bytesio_shares(const struct rme_python *py, rme_addr bytesio);
 void rme_refs_inferred(struct rme_python *py, struct rme_type *t, rme_addr object,
 		       const struct rme_sink *sink);
 
+/* What the tp_traverse of a builtin type visits, by layout: of a set, of a function
+ * without its namespaces, of a structseq of type `t`. */
+void rme_refs_set(struct rme_python *py, rme_addr set, const struct rme_sink *sink);
+void rme_refs_function(struct rme_python *py, rme_addr function, const struct rme_sink *sink);
+void rme_refs_structseq(struct rme_python *py, struct rme_type *t, rme_addr o,
+			const struct rme_sink *sink);
+
 /* The entries of a dict of any form: values, and keys where asked or where
  * tp_traverse visits them (a general table). */
 void rme_refs_dict(struct rme_python *py, rme_addr dict, bool keys, const struct rme_sink *sink);

@@ -41,7 +41,7 @@ bool rme_is_gc(const struct rme_python *py, const struct rme_type *t, rme_addr o
 
 /* A structseq type is a tuple with n_sequence_fields in its dict
  * (Objects/structseq.c); its instances may hide fields behind ob_size. */
-static bool is_structseq(struct rme_python *py, rme_addr type)
+bool rme_type_is_structseq(struct rme_python *py, rme_addr type)
 {
 	const struct rme_layout *l = py->layout;
 	rme_addr dict;
@@ -83,7 +83,7 @@ static enum rme_kind native_kind(struct rme_python *py, rme_addr native)
 {
 	rme_addr t = native;
 
-	if (is_structseq(py, native))
+	if (rme_type_is_structseq(py, native))
 		return RME_KIND_STRUCTSEQ;
 	for (int i = 0; t && i < MAX_BASES; i++) {
 		enum rme_kind kind = rme_kind_of(py, t);
@@ -144,7 +144,11 @@ static void describe(struct rme_python *py, struct rme_type *t)
 	t->exact = !t->is_python && (t->kind == RME_KIND_STRUCTSEQ ||
 				     rme_kind_of(py, a) != RME_KIND_OTHER);
 	rme_addr traverse = t->gc ? rme_ptr(a + (uint64_t)l->type_traverse) : 0;
-	t->traverse = rme_code_callable(py, traverse) ? traverse : 0;
+	/* The traverse of a class made by a class statement calls its native base's. */
+	rme_addr native = t->is_python ? rme_ptr(t->native + (uint64_t)l->type_traverse) : 0;
+	t->traverse = rme_code_callable(py, traverse) && (!native || rme_code_callable(py, native))
+			      ? traverse
+			      : 0;
 	t->no_code = traverse && !t->traverse;
 	/* Up to 3.10 whether an object has the collector's header is asked of itself:
 	 * true of these. */
@@ -214,32 +218,48 @@ static bool grow(struct rme_python *py)
 	return true;
 }
 
+/* Not kept when it is no type: memory that is looked through for objects is full of
+ * such addresses. */
+static bool is_type(struct rme_python *py, rme_addr type, uint64_t *basicsize)
+{
+	struct rme_guard guard;
+	volatile bool is = false;
+
+	if (RME_GUARD(py->guards, &guard)) {
+		is = looks_like_type(py, type, basicsize);
+		rme_guard_pop(py->guards, &guard);
+	}
+	return is;
+}
+
 struct rme_type *rme_type_slow(struct rme_python *py, rme_addr type)
 {
 	struct rme_types *types = py->types;
 	struct rme_guard guard;
-	uint64_t i;
+	uint64_t i, basicsize;
 
+	if (!is_type(py, type, &basicsize))
+		return NULL;
 	if (types->n_used * 2 >= types->n_slots && !grow(py))
 		return NULL;
 	struct rme_type *t = rme_arena_alloc(py->arena, sizeof *t);
 	if (!t)
 		return NULL;
 	t->address = type;
+	t->basicsize = basicsize;
 	if (RME_GUARD(py->guards, &guard)) {
-		uint64_t basicsize;
-		if (looks_like_type(py, type, &basicsize)) {
-			/* A fault in describe leaves a type of no known kind. */
-			t->basicsize = basicsize;
-			describe(py, t);
-		}
+		describe(py, t);
 		rme_guard_pop(py->guards, &guard);
+	} else {
+		/* A type of no known kind. */
+		t->traverse = 0;
+		t->no_code = true;
 	}
 	for (i = rme_type_hash(type) >> 32 & (types->n_slots - 1); types->slots[i];)
 		i = (i + 1) & (types->n_slots - 1);
 	types->slots[i] = t;
 	types->n_used++;
-	return t->basicsize ? t : NULL;
+	return t;
 }
 
 void rme_types_each(struct rme_python *py, void (*fn)(void *, struct rme_type *), void *arg)
@@ -257,10 +277,10 @@ static void find_subtype(struct rme_python *py)
 	rme_addr builtins = rme_ptr(py->interp + (uint64_t)l->interp_builtins);
 	rme_addr spec = rme_dict_get_str(py, builtins, "__spec__", 8);
 
-	if (!spec || !rme_is_object(py, spec))
-		return;
-	rme_addr type = rme_type_of(py, spec);
-	if (!(rme_u64(type + (uint64_t)l->type_flags) & FLAG_HEAPTYPE))
+	/* Not rme_type_get: it would take the class for one in C before this is known. */
+	rme_addr type = spec ? rme_type_of(py, spec) : 0;
+	if (!type || !rme_is_a(py, type, RME_TYPE_SUBCLASS) ||
+	    !(rme_u64(type + (uint64_t)l->type_flags) & FLAG_HEAPTYPE))
 		return;
 	py->types->subtype_traverse = rme_ptr(type + (uint64_t)l->type_traverse);
 	py->types->subtype_dealloc = rme_ptr(type + (uint64_t)l->type_dealloc);

@@ -1,0 +1,13 @@
+/* What the allocator gave for an object: its block and those of its buffers, each with the
+ * allocator's own rounding, and the attribute storage of instances that getsizeof does
+ * not see. Knows no query and no graph. */
+#ifndef RME_CPYTHON_ALLOCATED_H
+#define RME_CPYTHON_ALLOCATED_H
+
+#include "cpython/type.h"
+
+/* Bytes. `own_size` is rme_size_of's. May fault: hold a guard. */
+uint64_t rme_allocated_of(struct rme_python *py, const struct rme_type *t, rme_addr object,
+			  uint64_t own_size);
+
+#endif

@@ -1,0 +1,26 @@
+/* Guessing: which words of a piece of memory are references to objects. */
+#include "cpython/inferred.h"
+
+enum {
+	/* An immortal object's count is below 2^32 (3.12+), a freed block begins with the
+	 * address of the next (Objects/obmalloc.c). */
+	REFCOUNT_MAX_BITS = 40
+};
+
+static bool is_live_object(struct rme_python *py, rme_addr word)
+{
+	if (!rme_is_object(py, word))
+		return false;
+	int64_t refcount = rme_i64(word + (uint64_t)py->layout->object_refcnt);
+	return refcount > 0 && !(refcount >> REFCOUNT_MAX_BITS);
+}
+
+void rme_refs_guess(struct rme_python *py, rme_addr from, rme_addr to, rme_addr not_this,
+		    const struct rme_sink *sink)
+{
+	for (rme_addr at = from; at + 8 <= to; at += 8) {
+		rme_addr word = rme_ptr(at);
+		if (at != not_this && is_live_object(py, word))
+			rme_sink_visit(sink, word);
+	}
+}

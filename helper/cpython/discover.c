@@ -1,0 +1,526 @@
+#include "cpython/discover.h"
+
+#include "cpython/object.h"
+#include "cpython/type.h"
+
+#define L(field) ((uint64_t)py->layout->field)
+#define HAS(field) (py->layout->field != RME_ABSENT)
+
+enum {
+	FLAG_HEAPTYPE = 1u << 9,
+	MAX_INTERPRETERS = 10000,
+	MAX_IMAGES = 65536,
+	MAX_TYPES = 1 << 16,
+	MAX_TAIL = 1 << 26, /* of zeroed data behind a file's last mapping */
+	MAX_UNREADABLE = 1024, /* pages between a file's mappings */
+	PAGE = 4096,
+	COOKIE_SINCE = 0x030d0000
+};
+
+static bool is_pointer(rme_addr a)
+{
+	return a >= PAGE && a < 1ull << 47 && !(a & 7);
+}
+
+/* Include/internal/pycore_debug_offsets.h */
+uint32_t rme_discover_version(rme_addr runtime)
+{
+	static const char cookie[] = "xdebugpy";
+	uint64_t version;
+
+	if (memcmp((const void *)runtime, cookie, sizeof cookie - 1))
+		return 0;
+	version = rme_u64(runtime + sizeof cookie - 1);
+	return version >= COOKIE_SINCE && version < 0x04000000 ? (uint32_t)version : 0;
+}
+
+/* Is it a _PyRuntime of that layout, as far as can be told at once: with a main interpreter in its list, which points
+ * back (3.9+), and whose first thread state points back? */
+static bool is_runtime(const struct rme_layout *l, rme_addr a)
+{
+	rme_addr interp = rme_ptr(a + (uint64_t)l->runtime_interpreters_main);
+	rme_addr other = rme_ptr(a + (uint64_t)l->runtime_interpreters_head), thread;
+
+	if (rme_i32(a + (uint64_t)l->runtime_initialized) != 1)
+		return false;
+	if (!is_pointer(interp) || !is_pointer(other))
+		return false;
+	if (l->interp_runtime != RME_ABSENT && rme_ptr(interp + (uint64_t)l->interp_runtime) != a)
+		return false;
+	thread = rme_ptr(interp + (uint64_t)l->interp_threads_head);
+	if (!is_pointer(thread) || rme_ptr(thread + (uint64_t)l->thread_interp) != interp)
+		return false;
+	for (int i = 0; other != interp; i++) {
+		if (!is_pointer(other) || i == MAX_INTERPRETERS)
+			return false;
+		other = rme_ptr(other + (uint64_t)l->interp_next);
+	}
+	return true;
+}
+
+/* Where the search is: it changes inside a guard, so it is behind a pointer. */
+struct search {
+	rme_addr at, end;
+	unsigned layout;
+	unsigned n_unreadable; /* pages that a core should have had */
+};
+
+static bool search_on(struct search *s)
+{
+	const struct rme_layout *l;
+
+	for (; s->at < s->end; s->at += 8, s->layout = 0) {
+		if (!s->layout && rme_discover_version(s->at))
+			return true;
+		for (; (l = rme_layout_at(s->layout)) && l->version < COOKIE_SINCE; s->layout++)
+			if (is_runtime(l, s->at))
+				return true;
+	}
+	return false;
+}
+
+/* The end of the memory at `a` that the core lacks, or 0. */
+static rme_addr missing_until(const struct rme_request *r, rme_addr a)
+{
+	const struct rme_range *missing = (const void *)((const char *)r + r->missing.offset);
+
+	for (uint32_t i = 0; i < r->missing.count; i++)
+		if (a >= missing[i].start && a < missing[i].end)
+			return missing[i].end;
+	return 0;
+}
+
+/* The first runtime of any layout in the image and the zeroed data behind it, or 0; what
+ * cannot be read is passed over. */
+static rme_addr search(struct rme_python *py, const struct rme_image *image)
+{
+	struct search s = {(image->base + 7) & ~7ull, image->end + MAX_TAIL, 0, 0};
+	struct search *volatile p = &s;
+	volatile bool found = false;
+
+	while (p->at < p->end && !found) {
+		struct rme_guard guard;
+		if (RME_GUARD(py->guards, &guard)) {
+			found = search_on(p);
+			rme_guard_pop(py->guards, &guard);
+		} else if ((guard.fault_address ^ p->at) >= PAGE) {
+			p->layout++; /* a candidate whose pointers lead nowhere */
+		} else {
+			rme_addr until = missing_until(py->request, p->at);
+			if (p->at >= image->end || (!until && ++p->n_unreadable > MAX_UNREADABLE))
+				break;
+			p->at = until ? until : (p->at + PAGE) & ~(rme_addr)(PAGE - 1);
+			p->layout = 0;
+		}
+	}
+	return found ? p->at : 0;
+}
+
+rme_addr rme_discover_runtime(struct rme_python *py)
+{
+	const struct rme_request *r = py->request;
+	const struct rme_image *images = (const void *)((const char *)r + r->images.offset);
+
+	for (uint32_t i = 0; i < r->images.count && i < MAX_IMAGES; i++) {
+		rme_addr found = images[i].end < 1ull << 47 ? search(py, &images[i]) : 0;
+		if (found)
+			return found;
+	}
+	return 0;
+}
+
+/* How the types that symbols name are found. */
+enum route {
+	ITEM,      /* it is the value of `key` in module `at` */
+	TYPE_OF,   /* it is the type of that value */
+	ATTRIBUTE, /* it is the type of the value of `key` in the builtin class `at` */
+	KEYS       /* it is the static class, derived from object, that has `at` and `key` */
+};
+
+struct known {
+	uint16_t member; /* of struct rme_symbols */
+	uint8_t route;
+	char name[28]; /* tp_name */
+	char at[18];
+	char key[20];
+	char old_name[12]; /* tp_name in 3.8 and 3.9, if another */
+};
+
+#define OLD(member, route, name, at, key, old) \
+	{offsetof(struct rme_symbols, member), route, name, at, key, old}
+#define ROW(member, route, name, at, key) OLD(member, route, name, at, key, "")
+#define BUILTIN(member, name) ROW(member, ITEM, name, "builtins", name)
+static const struct known known[] = {
+	BUILTIN(object, "object"),
+	BUILTIN(type, "type"),
+	BUILTIN(int_, "int"),
+	BUILTIN(bool_, "bool"),
+	BUILTIN(float_, "float"),
+	BUILTIN(str, "str"),
+	BUILTIN(bytes, "bytes"),
+	BUILTIN(bytearray, "bytearray"),
+	BUILTIN(list, "list"),
+	BUILTIN(tuple, "tuple"),
+	BUILTIN(dict, "dict"),
+	BUILTIN(set, "set"),
+	BUILTIN(frozenset, "frozenset"),
+	BUILTIN(property, "property"),
+	BUILTIN(classmethod, "classmethod"),
+	BUILTIN(staticmethod, "staticmethod"),
+	BUILTIN(memoryview, "memoryview"),
+	BUILTIN(range, "range"),
+	BUILTIN(slice, "slice"),
+	ROW(cfunction, TYPE_OF, "builtin_function_or_method", "builtins", "len"),
+	ROW(method_descriptor, ATTRIBUTE, "method_descriptor", "list", "append"),
+	ROW(classmethod_descriptor, ATTRIBUTE, "classmethod_descriptor", "dict", "fromkeys"),
+	ROW(member_descriptor, ATTRIBUTE, "member_descriptor", "slice", "start"),
+	ROW(getset_descriptor, ATTRIBUTE, "getset_descriptor", "object", "__class__"),
+	ROW(wrapper_descriptor, ATTRIBUTE, "wrapper_descriptor", "object", "__init__"),
+	ROW(function, KEYS, "function", "__kwdefaults__", "__globals__"),
+	ROW(method, KEYS, "method", "__func__", "__self__"),
+	ROW(cell, KEYS, "cell", "cell_contents", "cell_contents"),
+	ROW(code, KEYS, "code", "co_consts", "co_names"),
+	ROW(frame, KEYS, "frame", "f_back", "f_lineno"),
+	ROW(generator, KEYS, "generator", "gi_frame", "gi_code"),
+	ROW(coroutine, KEYS, "coroutine", "cr_frame", "cr_code"),
+	ROW(async_generator, KEYS, "async_generator", "ag_frame", "ag_code"),
+	ROW(async_generator, ITEM, "async_generator", "_collections_abc", "async_generator"),
+	ROW(traceback, KEYS, "traceback", "tb_next", "tb_frame"),
+	ROW(odict, ITEM, "collections.OrderedDict", "_collections", "OrderedDict"),
+	ROW(mappingproxy, ITEM, "mappingproxy", "_collections_abc", "mappingproxy"),
+	OLD(weakref, ITEM, "weakref.ReferenceType", "_weakref", "ref", "weakref"),
+	OLD(weakref_proxy, ITEM, "weakref.ProxyType", "_weakref", "ProxyType", "weakproxy"),
+	ROW(capsule, ITEM, "PyCapsule", "types", "CapsuleType"),
+	OLD(context, ITEM, "_contextvars.Context", "_contextvars", "Context", "Context"),
+	OLD(contextvar, ITEM, "_contextvars.ContextVar", "_contextvars", "ContextVar", "ContextVar"),
+};
+#undef BUILTIN
+#undef ROW
+#undef OLD
+
+static bool is_static_type(const struct rme_python *py, rme_addr a)
+{
+	return is_pointer(a) && is_pointer(rme_type_of(py, a)) && rme_is_a(py, a, RME_TYPE_SUBCLASS) &&
+	       !(rme_u64(a + L(type_flags)) & FLAG_HEAPTYPE);
+}
+
+static rme_addr get(const struct rme_python *py, rme_addr dict, const char *key)
+{
+	return dict ? rme_dict_get_str(py, dict, key, rme_strlen(key)) : 0;
+}
+
+static rme_addr builtins(const struct rme_python *py)
+{
+	return rme_ptr(py->interp + L(interp_builtins));
+}
+
+/* The namespace of a module of sys.modules, 0 when it is not loaded. */
+static rme_addr namespace_of(const struct rme_python *py, const char *name)
+{
+	rme_addr module;
+
+	if (rme_streq(name, "builtins"))
+		return builtins(py);
+	module = get(py, rme_ptr(py->interp + L(interp_modules)), name);
+	if (!module || !rme_type_is(py, rme_type_of(py, module), py->sym.module))
+		return 0;
+	return rme_ptr(module + L(module_dict));
+}
+
+/* Calls fn for every direct subclass of the type: tp_subclasses is a dict of weak
+ * references. */
+static void each_subclass(const struct rme_python *py, rme_addr type,
+			  void (*fn)(void *, rme_addr), void *arg)
+{
+	struct rme_dict_iter it = {0};
+	rme_addr dict = rme_type_subclasses(py, type);
+
+	for (int i = 0; i < MAX_TYPES && rme_dict_next(py, dict, &it); i++) {
+		rme_addr found = rme_ptr(it.value + L(weakref_object));
+		if (is_static_type(py, found))
+			fn(arg, found);
+	}
+}
+
+static rme_addr *slot_of(struct rme_python *py, const struct known *k)
+{
+	return (rme_addr *)((char *)&py->sym + k->member);
+}
+
+/* Is it one of the types that are known by the keys of their dicts? */
+static void take_if_known(void *arg, rme_addr type)
+{
+	struct rme_python *py = arg;
+	rme_addr dict = rme_type_dict(py, type);
+
+	for (unsigned i = 0; i < sizeof known / sizeof *known; i++)
+		if (known[i].route == KEYS && !*slot_of(py, &known[i]) &&
+		    get(py, dict, known[i].at) && get(py, dict, known[i].key))
+			*slot_of(py, &known[i]) = type;
+}
+
+static void take(void *arg, rme_addr type)
+{
+	*(rme_addr *)arg = type;
+}
+
+static void find(struct rme_python *py, const struct known *k)
+{
+	rme_addr found = 0, *slot = slot_of(py, k);
+
+	if (*slot || k->route == KEYS)
+		return;
+	if (k->route == ATTRIBUTE) {
+		rme_addr type = get(py, builtins(py), k->at);
+		if (type && is_static_type(py, type))
+			found = get(py, rme_type_dict(py, type), k->key);
+	} else {
+		found = get(py, namespace_of(py, k->at), k->key);
+	}
+	if (found && k->route != ITEM)
+		found = rme_type_of(py, found);
+	if (found && is_static_type(py, found))
+		*slot = found;
+}
+
+/* The module type is that of most values of sys.modules. */
+static rme_addr find_module_type(const struct rme_python *py)
+{
+	rme_addr sys = get(py, rme_ptr(py->interp + L(interp_modules)), "sys");
+
+	return sys && is_static_type(py, rme_type_of(py, sys)) ? rme_type_of(py, sys) : 0;
+}
+
+bool rme_discover_symbols(struct rme_python *py)
+{
+	rme_addr runtime = py->sym.runtime;
+
+	if (!is_runtime(py->layout, runtime))
+		return false;
+	py->sym = (struct rme_symbols){.runtime = runtime};
+	py->interp = rme_ptr(runtime + L(runtime_interpreters_main));
+	if (!is_pointer(builtins(py)))
+		return false;
+	py->sym.dict = rme_type_of(py, builtins(py));
+	if (!is_static_type(py, py->sym.dict) ||
+	    rme_u64(py->sym.dict + L(type_basicsize)) != L(dict_size))
+		return false;
+	py->sym.module = find_module_type(py);
+	for (unsigned i = 0; i < sizeof known / sizeof *known; i++)
+		find(py, &known[i]);
+	if (!py->sym.object || !py->sym.type || !py->sym.str)
+		return false;
+	each_subclass(py, py->sym.object, take_if_known, py);
+	/* PyCMethod_Type (3.9+) is the only class derived from the functions'. */
+	if (py->sym.cfunction && HAS(cmethod_class))
+		each_subclass(py, py->sym.cfunction, take, &py->sym.cmethod);
+	py->sym.none = get(py, builtins(py), "None");
+	py->sym.true_ = get(py, builtins(py), "True");
+	return py->sym.code && py->sym.function && py->sym.module;
+}
+
+/* Names that were found for types whose tp_name cannot be read: open addressing by
+ * address, in the arena. */
+struct rme_names {
+	struct name {
+		rme_addr type;
+		char *text;  /* NULL: nobody knows */
+		bool sure; /* it is the tp_name of a type that the helper knows */
+	} *slots;
+	uint64_t n_slots, n_used;
+	bool searched; /* every module was looked through */
+};
+
+enum { MAX_NAME = 256, FIRST_SLOTS = 1024 };
+
+bool rme_discover_init(struct rme_python *py)
+{
+	py->names = rme_arena_alloc(py->arena, sizeof *py->names);
+	return py->names != NULL;
+}
+
+static struct name *name_slot(struct rme_names *names, rme_addr type)
+{
+	uint64_t mask = names->n_slots - 1, i = rme_type_hash(type) >> 32 & mask;
+
+	while (names->slots[i].type && names->slots[i].type != type)
+		i = (i + 1) & mask;
+	return &names->slots[i];
+}
+
+static bool room_for_one(const struct rme_python *py, struct rme_names *names)
+{
+	struct name *old = names->slots;
+	uint64_t n = names->n_slots;
+
+	if (names->n_used * 2 < n)
+		return true;
+	names->n_slots = n ? n * 2 : FIRST_SLOTS;
+	names->slots = rme_arena_alloc(py->arena, names->n_slots * sizeof *old);
+	if (!names->slots) {
+		names->slots = old;
+		names->n_slots = n;
+		return false;
+	}
+	for (uint64_t i = 0; i < n; i++)
+		if (old[i].type)
+			*name_slot(names, old[i].type) = old[i];
+	return true;
+}
+
+/* Would the name lead to a rule? */
+static bool is_sure(const struct rme_python *py, rme_addr type, const char *name)
+{
+	struct rme_direct direct;
+
+	return rme_kind_named(name) != RME_KIND_OTHER ||
+	       rme_direct_rule(py->layout, name, rme_u64(type + L(type_basicsize)), &direct);
+}
+
+static void keep(const struct rme_python *py, struct rme_names *names, rme_addr type,
+		 const char *text, bool sure)
+{
+	if (!room_for_one(py, names))
+		return;
+	struct name *n = name_slot(names, type);
+	/* "datetime.timezone" is better than "_datetime.timezone". */
+	bool better = n->type && !n->sure &&
+		      (sure || (n->text[0] == '_' && rme_streq(n->text + 1, text)));
+	if (n->type && !better)
+		return;
+	size_t size = rme_strlen(text) + 1;
+	char *copy = rme_arena_alloc(py->arena, size);
+	if (!copy)
+		return;
+	memcpy(copy, text, size);
+	names->n_used += !n->type;
+	*n = (struct name){type, copy, sure};
+}
+
+/* The tp_name that a type probably has that is `key` in the namespace of `module`: most
+ * modules in C call themselves in it as the module in Python that imports them. */
+static void consider(const struct rme_python *py, struct rme_names *names, rme_addr type,
+		     rme_addr module, rme_addr key)
+{
+	char text[2 * MAX_NAME];
+	struct rme_buffer out = {text, sizeof text - 1, 0, false};
+
+	if (!rme_str_append(py, module, MAX_NAME / 4, &out))
+		return;
+	rme_buffer_char(&out, '.');
+	size_t dot = out.size;
+	if (!rme_str_append(py, key, MAX_NAME / 4, &out) || out.overflow)
+		return;
+	text[out.size] = 0;
+	const char *in_module = rme_bytes_are(text, dot, "builtins.") ? text + dot : text;
+	const char *candidates[] = {in_module, text[0] == '_' ? text + 1 : text, text + dot};
+	for (int i = 0; i < 3; i++)
+		if (is_sure(py, type, candidates[i])) {
+			keep(py, names, type, candidates[i], true);
+			return;
+		}
+	keep(py, names, type, in_module, in_module != text);
+}
+
+static void search_module(const struct rme_python *py, struct rme_names *names, rme_addr name,
+			  rme_addr module)
+{
+	struct rme_dict_iter it = {0};
+	struct rme_guard guard;
+
+	if (RME_GUARD(py->guards, &guard)) {
+		if (rme_type_is(py, rme_type_of(py, module), py->sym.module))
+			while (rme_dict_next(py, rme_ptr(module + L(module_dict)), &it))
+				if (is_static_type(py, it.value))
+					consider(py, names, it.value, name, it.key);
+		rme_guard_pop(py->guards, &guard);
+	}
+}
+
+static void take_stgdict(void *arg, rme_addr type)
+{
+	const struct rme_python *py = arg;
+
+	if (rme_u64(type + L(type_basicsize)) == L(stgdict_size))
+		keep(py, py->names, type, "StgDict", true);
+}
+
+static void search_modules(const struct rme_python *py, struct rme_names *names)
+{
+	struct rme_dict_iter it = {0};
+	rme_addr found;
+
+	names->searched = true;
+	for (unsigned i = 0; i < sizeof known / sizeof *known; i++) {
+		found = *(const rme_addr *)((const char *)&py->sym + known[i].member);
+		bool old = known[i].old_name[0] && !rme_python_has(py, 10);
+		if (found)
+			keep(py, names, found, old ? known[i].old_name : known[i].name, true);
+	}
+	if (py->sym.none)
+		keep(py, names, rme_type_of(py, py->sym.none), "NoneType", true);
+	if ((found = get(py, builtins(py), "Ellipsis")))
+		keep(py, names, rme_type_of(py, found), "ellipsis", true);
+	if ((found = get(py, builtins(py), "NotImplemented")))
+		keep(py, names, rme_type_of(py, found), "NotImplementedType", true);
+	/* ctypes' type dict, which is in no module. */
+	if (HAS(stgdict_size))
+		each_subclass(py, py->sym.dict, take_stgdict, (void *)py);
+	while (rme_dict_next(py, rme_ptr(py->interp + L(interp_modules)), &it))
+		search_module(py, names, it.key, it.value);
+}
+
+/* A heap type has its name as a str, and its module in its dict. */
+static void name_heap_type(const struct rme_python *py, struct rme_names *names, rme_addr type)
+{
+	char text[2 * MAX_NAME];
+	struct rme_buffer out = {text, sizeof text - 1, 0, false};
+	rme_addr module = get(py, rme_type_dict(py, type), "__module__");
+
+	if (module && !rme_str_equals(py, module, "builtins", 8) &&
+	    rme_str_append(py, module, MAX_NAME / 4, &out))
+		rme_buffer_char(&out, '.');
+	if (rme_str_append(py, rme_ptr(type + L(heaptype_qualname)), MAX_NAME / 4, &out) &&
+	    !out.overflow) {
+		text[out.size] = 0;
+		keep(py, names, type, text, true);
+	}
+}
+
+static const char *discovered_name(const struct rme_python *py, rme_addr type)
+{
+	struct rme_names *names = py->names;
+
+	if (!room_for_one(py, names))
+		return NULL;
+	if (rme_u64(type + L(type_flags)) & FLAG_HEAPTYPE) {
+		if (!name_slot(names, type)->type)
+			name_heap_type(py, names, type);
+	} else if (!names->searched) {
+		search_modules(py, names);
+	}
+	return name_slot(names, type)->text;
+}
+
+/* Can the text be read to its end? */
+static bool is_text(const struct rme_python *py, rme_addr text)
+{
+	struct rme_guard guard;
+	volatile bool is = false;
+
+	if (RME_GUARD(py->guards, &guard)) {
+		uint64_t n = 0;
+		while (n < MAX_NAME && rme_u8(text + n))
+			n++;
+		is = n && n < MAX_NAME;
+		rme_guard_pop(py->guards, &guard);
+	}
+	return is;
+}
+
+const char *rme_type_c_name(const struct rme_python *py, rme_addr type)
+{
+	rme_addr name = rme_ptr(type + L(type_name));
+
+	return is_text(py, name) ? (const char *)name : discovered_name(py, type);
+}
