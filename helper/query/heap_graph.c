@@ -230,7 +230,7 @@ static void add_unnamed(struct build *b)
 	rme_arena_trim(b->ctx->arena, g->held, g->n_held * sizeof *g->held);
 }
 
-/* The edges of the root of all, and everything turned around. */
+/* The edges of the root of all. */
 static bool build_roots(struct build *b)
 {
 	struct rme_heap_graph *g = b->g;
@@ -251,9 +251,8 @@ static bool build_roots(struct build *b)
 	add_named(b);
 	add_unnamed(b);
 	g->out.first[n] = (uint32_t)b->n_edges;
-	uint32_t *to = rme_arena_alloc(arena, b->n_edges * sizeof *to);
-	return to && !b->full && rme_csr_count(&g->out, n_objects, first + 1, cancel) &&
-	       rme_csr_turn(&g->out, first, to, &g->in, cancel);
+	g->first_in = first;
+	return !b->full && rme_csr_count(&g->out, n_objects, first + 1, cancel);
 }
 
 bool rme_heap_graph_init(struct rme_heap_graph *g, struct rme_query_ctx *ctx)
@@ -319,10 +318,39 @@ bool rme_heap_graph_dominators(struct rme_heap_graph *g)
 	struct rme_query_ctx *ctx = g->whole.ctx;
 	const volatile uint32_t *cancel = g->whole.walk.cancel;
 	const struct rme_dominators_memory memory = {ctx->arena, g->spare, g->out.to};
+	uint32_t *to = rme_arena_alloc(ctx->arena, g->out.first[g->out.n] * sizeof *to);
+	struct rme_csr in;
 
-	if (!rme_dominators_init(&g->dominators, &g->out, &g->in, g->root, true, &memory, cancel))
+	if (!to)
+		return out_of_memory(ctx);
+	if (!rme_csr_turn(&g->out, g->first_in, to, &in, cancel))
+		return false;
+	if (!rme_dominators_init(&g->dominators, &g->out, &in, g->root, true, &memory, cancel))
 		return *cancel ? false : out_of_memory(ctx);
 	return rme_dominators_retain(&g->dominators, size_of, g, cancel);
+}
+
+uint64_t rme_heap_graph_holders(const struct rme_heap_graph *g, uint32_t node, uint32_t *ret,
+				uint64_t max)
+{
+	const uint32_t *first = g->out.first, *to = g->out.to;
+	uint64_t n = 0;
+	uint32_t v = 0;
+
+	/* A look at all edges takes less time than turning them around. */
+	for (uint32_t e = 0; e < first[g->root] && n < max; e++) {
+		if (to[e] != node)
+			continue;
+		for (uint32_t high = g->root; v + 1 < high;) {
+			uint32_t middle = v + (high - v) / 2;
+			if (first[middle] <= e)
+				v = middle;
+			else
+				high = middle;
+		}
+		ret[n++] = v;
+	}
+	return n;
 }
 
 uint32_t rme_heap_graph_node(struct rme_heap_graph *g, rme_addr object)

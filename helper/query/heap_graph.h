@@ -23,7 +23,7 @@ struct rme_big {
 struct rme_heap_graph {
 	struct rme_whole whole; /* its roots are those of the first n_named edges */
 	struct rme_index index;
-	struct rme_csr out, in; /* `out` is used up by rme_heap_graph_dominators */
+	struct rme_csr out;     /* used up by rme_heap_graph_dominators */
 	uint32_t root;          /* the last node */
 	uint32_t n_named;       /* edges of the root to what has a name; then immortal
 	                           objects, then those that C holds */
@@ -31,7 +31,8 @@ struct rme_heap_graph {
 	struct rme_big *big;
 	struct rme_held *held;
 	uint64_t n_big, n_held;
-	uint32_t *spare; /* a word per node */
+	uint32_t *spare;     /* a word per node */
+	uint32_t *first_in;  /* first_in[v + 1]: how many edges lead to v */
 	struct rme_dominators dominators;
 };
 
@@ -48,6 +49,11 @@ bool rme_heap_graph_dominators(struct rme_heap_graph *g);
 bool rme_heap_graph_paths(struct rme_heap_graph *g, const uint32_t *avoided, uint64_t n_avoided,
 			  struct rme_paths *ret);
 bool rme_heap_graph_paths_rest(struct rme_heap_graph *g, struct rme_paths *paths);
+
+/* The objects that refer to a node, ascending, each as often as it does. Returns how many
+ * there are, at most `max`. Comes before the dominators. */
+uint64_t rme_heap_graph_holders(const struct rme_heap_graph *g, uint32_t node, uint32_t *ret,
+				uint64_t max);
 
 /* The node of an object; RME_NO_NODE with ctx->error when the heap has no such object. */
 uint32_t rme_heap_graph_node(struct rme_heap_graph *g, rme_addr object);

@@ -4,7 +4,7 @@
 #include "cpython/str.h"
 #include "query/heap_graph.h"
 
-enum { MAX_LABEL = 4096 };
+enum { MAX_LABEL = 4096, MAX_HOLDERS = 1 << 26 };
 
 struct referrers {
 	struct rme_query_ctx *ctx;
@@ -73,18 +73,17 @@ static void report_holder(struct referrers *r, uint32_t node, uint64_t n)
 static void report(struct referrers *r)
 {
 	struct rme_heap_graph *g = r->g;
-	const struct rme_csr *in = &g->in;
-	uint32_t end = in->first[r->target + 1], next;
+	uint32_t *holders = rme_arena_alloc(r->ctx->arena, MAX_HOLDERS * sizeof *holders);
+	uint64_t n = holders ? rme_heap_graph_holders(g, r->target, holders, MAX_HOLDERS) : 0, next;
 
 	for (uint64_t i = 0; i < g->n_named; i++)
 		if (g->whole.roots[i].object == r->object)
 			report_root(r, &g->whole.roots[i]);
-	/* The references of one holder stand side by side; the root of all is the last. */
-	for (uint32_t e = in->first[r->target]; e < end; e = next) {
-		for (next = e + 1; next < end && in->to[next] == in->to[e];)
+	/* The references of one holder stand side by side. */
+	for (uint64_t i = 0; i < n; i = next) {
+		for (next = i + 1; next < n && holders[next] == holders[i];)
 			next++;
-		if (in->to[e] != g->root)
-			report_holder(r, in->to[e], next - e);
+		report_holder(r, holders[i], next - i);
 	}
 	if (rme_heap_graph_held(g, r->target) ||
 	    (!r->n && rme_is_immortal(&r->ctx->py, r->object)))

@@ -17,6 +17,8 @@ struct why {
 	struct rme_heap_graph *g;
 	struct rme_paths paths;
 	uint32_t target;
+	uint32_t *nodes; /* the objects that lead to it, ascending */
+	uint64_t n_nodes;
 	struct holder *holders;
 	uint64_t n;
 };
@@ -40,18 +42,16 @@ static void add(struct why *w, uint32_t node, const struct rme_root *root, bool 
 						     rme_chain_length(&w->paths, node)};
 }
 
-/* The objects that lead to the target and that a path leads to by now, each once: they
- * stand in ascending order, and so do those that were found before. */
+/* The objects that lead to the target and that a path leads to by now, each once. Those
+ * that were found before stand in ascending order, too. */
 static void add_holders(struct why *w, bool named)
 {
-	const struct rme_csr *in = &w->g->in;
 	uint64_t n_before = w->n, known = 0;
 	uint32_t last = RME_NO_NODE;
 
-	for (uint32_t e = in->first[w->target]; e < in->first[w->target + 1]; e++) {
-		uint32_t v = in->to[e];
-		if (v == last || v == w->target || v == w->g->root ||
-		    w->paths.before[v] == RME_NO_NODE)
+	for (uint64_t i = 0; i < w->n_nodes; i++) {
+		uint32_t v = w->nodes[i];
+		if (v == last || v == w->target || w->paths.before[v] == RME_NO_NODE)
 			continue;
 		last = v;
 		while (known < n_before && w->holders[known].node < v)
@@ -106,11 +106,13 @@ static bool find(struct why *w)
 	struct rme_heap_graph *g = w->g;
 
 	w->holders = rme_arena_alloc(g->whole.ctx->arena, MAX_HOLDERS * sizeof *w->holders);
-	if (!w->holders) {
+	w->nodes = rme_arena_alloc(g->whole.ctx->arena, MAX_HOLDERS * sizeof *w->nodes);
+	if (!w->holders || !w->nodes) {
 		rme_error_set(&g->whole.ctx->error, "out-of-memory",
 			      "not enough address space for the paths");
 		return false;
 	}
+	w->n_nodes = rme_heap_graph_holders(g, w->target, w->nodes, MAX_HOLDERS);
 	if (!rme_heap_graph_paths(g, &w->target, 1, &w->paths))
 		return false;
 	add_holders(w, true);
