@@ -75,14 +75,22 @@ static uint64_t n_elements(rme_addr array)
 	return n;
 }
 
+uint64_t rme_numpy_array_data(rme_addr array)
+{
+	if (!(rme_u32(array + ARRAY_FLAGS) & FLAG_OWNDATA))
+		return 0;
+	return n_elements(array) * descr_elsize(rme_ptr(array + ARRAY_DESCR));
+}
+
+rme_addr rme_numpy_array_address(rme_addr array)
+{
+	return rme_ptr(array + ARRAY_DATA);
+}
+
 uint64_t rme_numpy_array_size(struct rme_python *py, const struct rme_type *t, rme_addr array)
 {
-	uint64_t size = t->basicsize + 16ull * (uint64_t)dimensions(array);
-
 	(void)py;
-	if (rme_u32(array + ARRAY_FLAGS) & FLAG_OWNDATA)
-		size += n_elements(array) * descr_elsize(rme_ptr(array + ARRAY_DESCR));
-	return size;
+	return t->basicsize + 16ull * (uint64_t)dimensions(array) + rme_numpy_array_data(array);
 }
 
 /* The bytes of one element, by the name of the scalar type: 0 when it is not told. */
