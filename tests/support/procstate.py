@@ -91,6 +91,18 @@ def children(pid):
     return sorted(found)
 
 
+def children_of_tasks(pid):
+    """As children(), by the kernel's list: quick, but one with no exit signal is in it
+    only while its parent lives."""
+    found = []
+    for task in os.listdir("/proc/%d/task" % pid):
+        try:
+            found += _read("/proc/%d/task/%s/children" % (pid, task)).split()
+        except OSError:
+            pass
+    return [int(child) for child in found]
+
+
 def read(pid, stack_pointer=0):
     state = {
         "maps": ["%x-%x %s %s %s" % row for row in maps(pid)],
