@@ -63,9 +63,22 @@ def pytest_generate_tests(metafunc):
     parametrize("debugger", debuggers, [d.name for d in debuggers])
 
 
+# What the debuggers of the smaller selection look at: the oldest, a middle, the stripped one.
+SMALLER = ("3.8", "3.12", matrix.DEBIAN)
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """Tests of one interpreter share their targets, so they go to one worker."""
+    kept, dropped = [], []
+    for item in items:
+        params = getattr(getattr(item, "callspec", None), "params", {})
+        small = ("debugger" in params and not params["debugger"].full and "interpreter" in params
+                 and params["interpreter"].name not in SMALLER)
+        (dropped if small else kept).append(item)
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = kept
     for item in items:
         params = getattr(getattr(item, "callspec", None), "params", {})
         if "interpreter" in params:

@@ -11,15 +11,11 @@ pytestmark = pytest.mark.every_debugger
 
 def test_batch(subject, kind, interpreter, debugger):
     _, where = subject(kind, interpreter, "seed.py")
-    text = session.console(debugger, ["py-top --frame 1", "py-mem-print --frame 1 b"], **where)
-    assert "252.0B        5  list  b" in text or interpreter.minor in ((3, 8), (3, 9))
-    assert "┬" not in text and text.count("┼") >= 4
+    text = session.console(debugger, ["py-top --frame 1", "py-mem-print --frame 1 b",
+                                      "py-memory --frame 1 b --json"], **where)
+    assert "list  b" in text
+    assert text.count("┼") >= 4
     assert "Traceback" not in text and "\x1b[" not in text
-
-
-def test_json_is_alone_on_its_line(subject, kind, interpreter, debugger):
-    _, where = subject(kind, interpreter, "seed.py")
-    text = session.console(debugger, ["py-memory --frame 1 b --json"], **where)
     objects = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
     assert [o["items"][0]["expr"] for o in objects] == ["b"]
 

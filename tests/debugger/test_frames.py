@@ -43,9 +43,34 @@ def last(name):
     return name.rpartition(".")[2]
 
 
-def test_frames(subject, kind, interpreter, debugger):
-    target, where = subject(kind, interpreter, "nested.py")
-    answers = session.run(debugger, ["py-frames --json", "py-frames"], **where)
+COMMANDS = (["py-frames --json", "py-frames"]
+            + ["py-top --frame %d --limit 0 --json" % n for n in range(7)]
+            + ["py-memory --frame 1 here[0] --json", "py-memory --frame 3 held[0] --json",
+               "py-memory --frame 4 inside --json", "py-memory --frame 1 functools:partial --json",
+               "py-memory --frame 1 len --json", "py-memory --frame 2 stage --json"])
+
+
+@pytest.fixture(scope="module")
+def seen(subject):
+    """seen(kind, interpreter, debugger): (the target, the answers to all questions here)"""
+    done = {}
+
+    def look(kind, interpreter, debugger):
+        key = kind, interpreter.name, debugger.name
+        if key not in done:
+            target, where = subject(kind, interpreter, "nested.py")
+            steps = []
+            for n in range(7):
+                steps += [{"python": SELECT[debugger.family] % (EVAL, n)}, "py-frames --json",
+                          "py-memory --json"]
+            done[key] = target, session.run(debugger, COMMANDS + [{"where": 1}] + steps, **where)
+        return done[key]
+
+    return look
+
+
+def test_frames(seen, kind, interpreter, debugger):
+    target, answers = seen(kind, interpreter, debugger)
     items = answers[0].reply["items"]
     assert [last(i["function"]) for i in items] == FUNCTIONS
     assert [i["frame"] for i in items] == list(range(len(FUNCTIONS)))
@@ -56,11 +81,9 @@ def test_frames(subject, kind, interpreter, debugger):
     assert len(answers[1].output.splitlines()) >= len(FUNCTIONS) + 1
 
 
-def test_locals_of_every_kind_of_frame(subject, kind, interpreter, debugger):
-    _, where = subject(kind, interpreter, "nested.py")
-    answers = session.run(debugger, ["py-top --frame %d --limit 0 --json" % n for n in range(7)],
-                          **where)
-    names = [sorted(i["expr"] for i in answer.reply["items"]) for answer in answers]
+def test_locals_of_every_kind_of_frame(seen, kind, interpreter, debugger):
+    _, answers = seen(kind, interpreter, debugger)
+    names = [sorted(i["expr"] for i in answer.reply["items"]) for answer in answers[2:9]]
     assert names[1] == ["here", "one", "two"]
     assert names[2] == ["mine", "values"]
     assert names[3] == ["held", "i", "limit"]
@@ -69,28 +92,24 @@ def test_locals_of_every_kind_of_frame(subject, kind, interpreter, debugger):
     assert set(names[6]) >= {"innermost", "generate", "functools"}
 
 
-def test_selected_frame(subject, kind, interpreter, debugger):
+def test_selected_frame(seen, kind, interpreter, debugger):
     """Up and down in C move among the Python frames. From 3.11 on several of them share
     one activation of the eval loop: then the innermost of them is meant."""
-    _, where = subject(kind, interpreter, "nested.py")
-    steps = []
-    for n in range(7):
-        steps += [{"python": SELECT[debugger.family] % (EVAL, n)}, "py-frames --json",
-                  "py-memory --json"]
-    answers = session.run(debugger, steps + [{"where": 1}], **where)
-    if "_start" not in answers[-1].raw["names"]:
+    answers = seen(kind, interpreter, debugger)[1][len(COMMANDS):]
+    if "_start" not in answers[0].raw["names"]:
         # lldb 19 loses its way in the eval loop of 3.11 and 3.12 built by gcc -O3.
         pytest.skip("%s does not unwind the stack to its end" % debugger.name)
-    seen = []
+    answers = answers[1:]
+    numbers = []
     for n in range(7):
         if not answers[3 * n].raw["value"]:
             break
         items = answers[3 * n + 1].reply["items"]
         selected = [i["frame"] for i in items if i["selected"]]
         assert selected == [i["frame"] for i in answers[3 * n + 2].reply["items"]]
-        seen += selected
-    assert seen == sorted(set(seen)) and seen[0] == 0
-    functions = [FUNCTIONS[n] for n in seen]
+        numbers += selected
+    assert numbers == sorted(set(numbers)) and numbers[0] == 0
+    functions = [FUNCTIONS[n] for n in numbers]
     if interpreter.minor < (3, 11):
         assert functions == FUNCTIONS
     else:
@@ -101,12 +120,8 @@ def test_selected_frame(subject, kind, interpreter, debugger):
         assert len(functions) < len(FUNCTIONS)
 
 
-def test_paths_through_the_frame(subject, kind, interpreter, debugger):
-    _, where = subject(kind, interpreter, "nested.py")
-    answers = session.run(debugger, [
-        "py-memory --frame 1 here[0] --json", "py-memory --frame 3 held[0] --json",
-        "py-memory --frame 4 inside --json", "py-memory --frame 1 functools:partial --json",
-        "py-memory --frame 1 len --json", "py-memory --frame 2 stage --json"], **where)
+def test_paths_through_the_frame(seen, kind, interpreter, debugger):
+    answers = seen(kind, interpreter, debugger)[1][9:len(COMMANDS)]
     types = [answer.reply["items"][0]["type"] for answer in answers]
     assert types == ["str", "str", "list", "type", "builtin_function_or_method", "module"]
     assert answers[5].reply["objects"] > 10

@@ -1,171 +1,107 @@
-"""At a terminal: progress while a walk takes long, Ctrl-C, completion, the pager."""
+"""Somebody sits at the terminal: the line of progress, Ctrl-C, completion, the width."""
 
 import os
+import re
 import signal
-import threading
 import time
 
 import pytest
 
 import matrix
 import procstate
+import target as targets
+import terminal as terminals
 
-pexpect = pytest.importorskip("pexpect")
+RECORDS = 500000
 
-PROMPT = {"gdb": r"\(gdb\) $", "lldb": r"\(lldb\) (\x1b\[[0-9;]*[A-Za-z])*$"}
-# One interpreter is enough: what is tested here is between a debugger and its user.
-INTERPRETER = [i for name, i in matrix.interpreters().items() if name in ("3.12", matrix.DEBIAN)][:1]
-
-pytestmark = [pytest.mark.every_debugger,
-              pytest.mark.parametrize("python", INTERPRETER, ids=[i.name for i in INTERPRETER])]
+# One interpreter: what is tested here is between a debugger and its user.
+pytestmark = [pytest.mark.every_debugger, pytest.mark.slow]
+PYTHON = matrix.interpreters()[matrix.DEBIAN] if matrix.DEBIAN in matrix.interpreters() else (
+    list(matrix.interpreters().values())[-1])
 
 
-class Terminal:
-    def __init__(self, debugger):
-        self.prompt = PROMPT[debugger.family]
-        environment = dict(matrix.ENVIRONMENT, TERM="xterm",
-                           REMEMBERME_LIBDIR=str(matrix.helper_library().parent))
-        arguments = ["-nx", "-q", "-iex", "set debuginfod enabled off"] if (
-            debugger.family == "gdb") else ["-x"]
-        self.child = pexpect.spawn(debugger.path, arguments, env=environment, timeout=90,
-                                   encoding="utf-8", codec_errors="replace", dimensions=(50, 100))
-        self.child.expect(self.prompt)
-        plugin = matrix.PLUGIN[debugger.family]
-        if debugger.family == "gdb":
-            self.run("set confirm off")
-            self.run("source %s" % plugin)
-        else:
-            self.run("settings set auto-confirm true")
-            self.run("command script import %s" % plugin)
-
-    def run(self, text):
-        """What a command prints."""
-        self.child.sendline(text)
-        self.child.expect(self.prompt)
-        return self.child.before
-
-    def attach(self, debugger, pid):
-        self.run("attach %d" % pid if debugger.family == "gdb" else "process attach -p %d" % pid)
-
-    def close(self):
-        self.child.sendline("detach" if "gdb" in self.prompt else "process detach")
-        self.child.sendline("quit")
-        self.child.close(force=True)
+@pytest.fixture(scope="module")
+def heap():
+    """One program that all debuggers look at, one after another."""
+    with targets.start(PYTHON, "heap.py", str(RECORDS)) as target:
+        yield target
+        assert target.finish() == {"n": RECORDS}
 
 
 @pytest.fixture
-def terminal(debugger):
-    made = Terminal(debugger)
-    yield made
-    made.close()
+def terminal(heap, debugger):
+    opened = terminals.Terminal(debugger, heap.pid)
+    yield opened
+    opened.close()
 
 
-class Freezer(threading.Thread):
-    """Stops the snapshot of a process as soon as there is one, so that its walk takes
-    as long as the test needs."""
-
-    def __init__(self, pid):
-        super().__init__()
-        self.pid = pid
-        self.frozen = None
-        self.ended = threading.Event()
-
-    def run(self):
-        deadline = time.monotonic() + 60
-        while self.frozen is None and time.monotonic() < deadline and not self.ended.is_set():
-            for child in procstate.children_of_tasks(self.pid):
-                os.kill(child, signal.SIGSTOP)
-                self.frozen = child
-                return
-
-
-def freeze_a_walk(terminal, target, command):
-    """Runs the command until its snapshot is caught."""
-    for _ in range(5):
-        freezer = Freezer(target.pid)
-        freezer.start()
-        terminal.child.sendline(command)
-        while freezer.is_alive():
-            freezer.join(0.05)
-            if terminal.child.expect([terminal.prompt, pexpect.TIMEOUT], timeout=0) == 0:
-                break  # too fast: it has ended before
-        freezer.ended.set()
-        freezer.join()
-        if freezer.frozen:
-            return freezer.frozen
-    pytest.fail("no snapshot was seen")
-
-
-def test_progress_and_ctrl_c(run_target, terminal, debugger, python):
-    target = run_target(python, "big.py", "1500000")
-    terminal.attach(debugger, target.pid)
-    before = procstate.footprint(target.pid)
-    for command in ("py-memory --frame 1", "py-top --frame 1 large"):
-        snapshot = freeze_a_walk(terminal, target, command)
-        terminal.child.expect(r"\(Ctrl-C ends it\)", timeout=20)
-        started = time.monotonic()
-        terminal.child.sendintr()
-        terminal.child.expect(terminal.prompt, timeout=20)
-        assert time.monotonic() - started < 2.0
-        assert "nterrupted" in terminal.child.before
-        assert "Traceback" not in terminal.child.before
-        assert not os.path.exists("/proc/%d" % snapshot)
-        assert procstate.children(target.pid) == []
-        assert "small" in terminal.run("py-top --frame 1")
-    after = procstate.footprint(target.pid)
-    assert after["maps"] == before["maps"] and after["descriptors"] == before["descriptors"]
-    terminal.run("detach" if debugger.family == "gdb" else "process detach")
-    assert target.finish() == {"small": [1, 2, 3], "large": 1500000}
-
-
-def test_a_snapshot_that_is_killed(run_target, terminal, debugger, python):
-    """By the OOM killer, say: a sentence, and the next command works."""
-    target = run_target(python, "big.py", "1500000")
-    terminal.attach(debugger, target.pid)
-    snapshot = freeze_a_walk(terminal, target, "py-memory --frame 1")
-    os.kill(snapshot, signal.SIGKILL)
-    terminal.child.expect(terminal.prompt)
-    assert "Traceback" not in terminal.child.before
-    assert "signal 9" in terminal.child.before or "killed" in terminal.child.before.lower()
-    assert "small" in terminal.run("py-top --frame 1")
-    assert procstate.children(target.pid) == []
-
-
-def test_the_debugger_is_killed(run_target, debugger, python):
-    """The snapshot dies with the thread that was stopped, or is alone and ends; the
-    program is never harmed by it."""
-    target = run_target(python, "big.py", "1500000")
-    terminal = Terminal(debugger)
-    terminal.attach(debugger, target.pid)
-    snapshot = freeze_a_walk(terminal, target, "py-memory --frame 1")
-    os.kill(terminal.child.pid, signal.SIGKILL)
-    terminal.child.close(force=True)
+def test_progress(heap, terminal):
+    """After a second a line tells how far the walk is; it is erased before the answer."""
+    snapshot = terminals.freeze_a_walk(terminal, heap.pid, "py-memory --frame 1 records")
+    terminal.child.expect(r"so far \(Ctrl-C ends it\)|working \(Ctrl-C ends it\)", timeout=20)
     os.kill(snapshot, signal.SIGCONT)
-    assert target.finish() == {"small": [1, 2, 3], "large": 1500000}
+    text = terminal.read()
+    assert re.search(r"\r\x1b\[K[^\r]*Size +Objects", text), text
+    assert "records" in text
+
+
+@pytest.mark.parametrize("command", ["py-memory --frame 1 records", "py-top --frame 1 records",
+                                     "py-mem-print --frame 1"])
+def test_ctrl_c(heap, terminal, command):
+    before = procstate.maps(heap.pid)
+    snapshot = terminals.freeze_a_walk(terminal, heap.pid, command)
+    sent = time.monotonic()
+    terminal.child.sendintr()
+    terminal.child.expect("Interrupted")
+    took = time.monotonic() - sent
+    assert "Traceback" not in terminal.read()
+    assert took < 2, took
+    assert not os.path.exists("/proc/%d" % snapshot)
+    assert procstate.children(heap.pid) == []
+    assert procstate.maps(heap.pid) == before
+    assert "dict" in terminal.run("py-memory --frame 1 records[0]")
+
+
+def test_a_snapshot_that_is_killed(heap, terminal):
+    """By the OOM killer, say: a sentence, and the next command works."""
+    snapshot = terminals.freeze_a_walk(terminal, heap.pid, "py-memory --frame 1")
+    os.kill(snapshot, signal.SIGKILL)
+    text = terminal.read()
+    assert "Traceback" not in text
+    assert "signal 9" in text or "killed" in text.lower(), text
+    assert "dict" in terminal.run("py-memory --frame 1 records[0]")
+    assert procstate.children(heap.pid) == []
+
+
+def test_the_debugger_is_killed(run_target, debugger):
+    """In the middle of a walk: the program goes on, and the snapshot ends."""
+    target = run_target(PYTHON, "heap.py", str(RECORDS))
+    opened = terminals.Terminal(debugger, target.pid)
+    snapshot = terminals.freeze_a_walk(opened, target.pid, "py-memory --frame 1")
+    opened.kill()
+    os.kill(snapshot, signal.SIGCONT)
+    assert target.finish() == {"n": RECORDS}
     deadline = time.monotonic() + 30
     while os.path.exists("/proc/%d" % snapshot) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not os.path.exists("/proc/%d" % snapshot)
 
 
-def test_completion(run_target, terminal, debugger, python):
+def test_completion(heap, debugger, terminal):
     if debugger.family != "gdb":
         pytest.skip("lldb offers no completion to a command that reads its own text")
-    target = run_target(python, "seed.py")
-    terminal.attach(debugger, target.pid)
-    listed = terminal.run("complete py-memory --al")
-    assert "py-memory --all-threads" in listed
-    assert "py-memory --json" in terminal.run("complete py-memory --j")
+    assert "py-memory --all-threads" in terminal.run("complete py-memory --al")
+    assert "py-memory --frame 1 records" in terminal.run("complete py-memory --frame 1 rec")
     assert "py-mem-print" in terminal.run("complete py-mem-")
 
 
-def test_text_fits_the_terminal(run_target, terminal, debugger, python):
-    target = run_target(python, "zoo.py")
-    terminal.attach(debugger, target.pid)
+def test_text_fits_the_terminal(run_target, debugger):
+    target = run_target(PYTHON, "zoo.py")
+    opened = terminals.Terminal(debugger, target.pid)
     if debugger.family == "gdb":
-        terminal.run("set height 0")
-    text = terminal.run("py-top --frame 1 --limit 20")
-    lines = [line.rstrip() for line in text.splitlines()[1:]]
-    rows = [line for line in lines if "KiB" in line]
+        opened.run("set height 0")
+    rows = [line.rstrip() for line in opened.run("py-top --frame 1 --limit 20").splitlines()
+            if "KiB" in line]
+    opened.close()
     assert len(rows) >= 10
     assert max(map(len, rows)) <= 100
