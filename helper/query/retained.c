@@ -298,25 +298,35 @@ void rme_retained_objects(struct rme_heap_graph *g, uint64_t limit, const char *
 		report_objects(&r, key);
 }
 
-/* What cannot be reached without the objects, and can be with them. */
-static bool together(struct retained *r, const uint32_t *nodes, uint32_t n, uint64_t *bytes,
-		     uint64_t *n_objects)
+/* What the objects lead to and no path leads to without them: what would be freed if all
+ * of them went. For one object a search is quicker than the dominators of all. */
+static bool lost(struct retained *r, const uint32_t *nodes, uint32_t n, uint64_t *bytes,
+		 uint64_t *n_objects)
 {
 	struct rme_heap_graph *g = r->g;
-	struct rme_paths with, without;
+	uint32_t *stack = g->spare, n_stack = 0;
+	struct rme_paths paths;
 
-	if (!rme_heap_graph_paths(g, NULL, 0, &with) || !rme_heap_graph_paths_rest(g, &with) ||
-	    !rme_heap_graph_paths(g, nodes, n, &without) ||
-	    !rme_heap_graph_paths_rest(g, &without))
+	if (!rme_heap_graph_paths(g, nodes, n, &paths) || !rme_heap_graph_paths_rest(g, &paths))
 		return false;
-	for (uint32_t i = 0; i < n; i++)
-		without.before[nodes[i]] = RME_NO_NODE;
 	*bytes = *n_objects = 0;
-	for (uint32_t v = 0; v < g->root; v++) {
-		if (with.before[v] == RME_NO_NODE || without.before[v] != RME_NO_NODE)
-			continue;
+	for (uint32_t i = 0; i < n; i++)
+		if (paths.before[nodes[i]] == nodes[i]) {
+			paths.before[nodes[i]] = g->root;
+			stack[n_stack++] = nodes[i];
+		}
+	while (n_stack) {
+		uint32_t v = stack[--n_stack];
 		*bytes += rme_heap_graph_size(g, v);
-		++*n_objects;
+		if (!(++*n_objects % 65536) && r->ctx->block->cancel)
+			return false;
+		for (uint32_t e = g->out.first[v]; e < g->out.first[v + 1]; e++) {
+			uint32_t w = g->out.to[e];
+			if (paths.before[w] != RME_NO_NODE)
+				continue;
+			paths.before[w] = g->root;
+			stack[n_stack++] = w;
+		}
 	}
 	return true;
 }
@@ -328,27 +338,24 @@ static void of_exprs(struct retained *r, const rme_addr *objects, const struct r
 	struct rme_json *j = &ctx->json;
 	const struct rme_dominators *d = &r->g->dominators;
 	uint32_t nodes[RME_MAX_FORCED];
-	uint64_t bytes = 0, n_objects = 0;
+	uint64_t bytes, n_objects;
 
 	for (uint32_t i = 0; i < n; i++) {
 		nodes[i] = rme_heap_graph_node(r->g, objects[i]);
 		if (nodes[i] == RME_NO_NODE)
 			return;
 	}
-	if ((n > 1 && !together(r, nodes, n, &bytes, &n_objects)) || !rme_heap_graph_dominators(r->g))
+	if (!lost(r, nodes, n, &bytes, &n_objects) ||
+	    (n > 1 && !rme_heap_graph_dominators(r->g)))
 		return;
 	rme_json_array(j, "items");
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t w = d->number[nodes[i]];
+		uint32_t w = n > 1 ? d->number[nodes[i]] : 0;
 		rme_json_open(j, NULL);
 		rme_json_text(j, "expr", exprs[i] + 1, exprs[i]->text_size);
 		rme_report_identity(ctx, objects[i]);
-		report_retained(ctx, d->bytes[w], d->nodes[w]);
+		report_retained(ctx, n > 1 ? d->bytes[w] : bytes, n > 1 ? d->nodes[w] : n_objects);
 		rme_json_close(j);
-		if (n == 1) {
-			bytes = d->bytes[w];
-			n_objects = d->nodes[w];
-		}
 	}
 	rme_json_array_end(j);
 	report_retained(ctx, bytes, n_objects);

@@ -80,6 +80,12 @@ def of_case(name):
         wrong.append("the path is %s" % labels)
     if path["steps"][-1]["address"] != "%#x" % case.suspect:
         wrong.append("the path ends at %s" % path["steps"][-1])
+    differ = {query: heap.ask(query, case.culprit, depth=1) for query in (
+        requests.RETAINED, requests.DOMINATORS)}  # found in two ways
+    if differ[requests.RETAINED]["retained"] != differ[requests.DOMINATORS]["tree"]["size"]:
+        wrong.append("retained by a search %d, by dominators %d" % (
+            differ[requests.RETAINED]["retained"], differ[requests.DOMINATORS]["tree"]["size"]))
+    del differ
     retained, freed = measured(heap, case)
     if retained != freed:
         wrong.append("%d bytes retained, %d freed" % (retained, freed))
