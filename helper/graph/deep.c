@@ -42,6 +42,7 @@ static void result(struct rme_deep *d, struct rme_size *ret)
 	ret->bytes_first = d->walk->n_bytes_first;
 	ret->bytes = d->walk->n_bytes;
 	ret->objects = d->walk->n_objects;
+	ret->second = d->walk->n_second;
 }
 
 void rme_deep_total(struct rme_deep *d, struct rme_size *ret)
@@ -125,9 +126,11 @@ bool rme_deep_size(struct rme_deep *d, rme_addr node, struct rme_size *ret)
 		result(d, ret);
 		ret->bytes += memo->bytes;
 		ret->objects += memo->objects;
+		ret->second += memo->second;
 		return !w->cancelled;
 	}
 	uint64_t key = set_key(w->deferred, w->n_deferred), objects = w->n_objects;
+	uint64_t second = w->n_second;
 	rme_walk_rest(w);
 	d->spent += w->n_objects - objects;
 	result(d, ret);
@@ -136,6 +139,7 @@ bool rme_deep_size(struct rme_deep *d, rme_addr node, struct rme_size *ret)
 		memo->key = key;
 		memo->bytes = ret->bytes - ret->bytes_first;
 		memo->objects = ret->objects - objects;
+		memo->second = ret->second - second;
 		d->n_memo++;
 	}
 	return !w->cancelled;

@@ -15,11 +15,12 @@
 struct rme_size {
 	uint64_t bytes, objects;
 	uint64_t bytes_first; /* without deferred nodes and what only they lead to */
+	uint64_t second;      /* the walk's second figure */
 };
 
 struct rme_deep_memo {
 	uint64_t key; /* hash of the set; 0: free */
-	uint64_t bytes, objects;
+	uint64_t bytes, objects, second;
 };
 
 struct rme_deep {

@@ -152,7 +152,7 @@ bool rme_walk_clear(struct rme_walk *w)
 {
 	bool wiped = rme_visited_clear(&w->visited);
 
-	w->n_objects = w->n_bytes = w->n_objects_first = w->n_bytes_first = 0;
+	w->n_objects = w->n_bytes = w->n_objects_first = w->n_bytes_first = w->n_second = 0;
 	w->n_stack = w->n_deferred = w->n_batch = 0;
 	w->round = RME_ROUND_GATHER;
 	w->next_check = CHECK_EVERY;
@@ -428,6 +428,7 @@ void rme_walk_pair_end(struct rme_walk *first, struct rme_walk *second)
 	first->partner = NULL;
 	first->n_objects += second->n_objects;
 	first->n_bytes += second->n_bytes;
+	first->n_second += second->n_second;
 	first->n_objects_first = first->n_objects;
 	first->n_bytes_first = first->n_bytes;
 	first->exhausted |= second->exhausted;

@@ -66,6 +66,7 @@ struct rme_walk {
 	/* the result of a run */
 	uint64_t n_objects, n_bytes;
 	uint64_t n_objects_first, n_bytes_first; /* without deferred nodes */
+	uint64_t n_second; /* a second figure of each node: expand may add to it */
 	bool cancelled;
 	bool exhausted; /* out of arena: the figures are too low */
 	bool paused;    /* at pause_at, with work left */

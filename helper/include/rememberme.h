@@ -83,7 +83,9 @@ enum rme_flag {
 	RME_ALL_THREADS = 1u << 2,
 	RME_CHECK_CODE = 1u << 3, /* call tp_traverse only inside the ranges of
 	                             `code` (undump); elsewhere use the layouts */
-	RME_LAYOUTS_ONLY = 1u << 4 /* never call code of the debuggee (tests) */
+	RME_LAYOUTS_ONLY = 1u << 4, /* never call code of the debuggee (tests) */
+	RME_NO_PATIENCE = 1u << 5, /* rank by the graph, not by walks (tests) */
+	RME_ALLOCATED = 1u << 6 /* also what the allocator gave: "allocated" */
 };
 
 /* What some questions are told besides, in rme_request.options. */
@@ -196,6 +198,10 @@ RME_EXPORT int64_t rme_run(struct rme_block *block);
  * OBJECT below is "address":"0x…","type":…,"own_size":N,"size":N,"objects":N,
  * "size_without_classes":N; sizes of all items together (shared objects once)
  * stand at the top as "size","objects","size_without_classes".
+ * With RME_ALLOCATED OBJECT has "own_allocated" after "own_size", and "allocated" stands
+ * after every "size" that has "objects" beside it, of MEMORY, TOP, TREE, FRAMES (INSPECT has
+ * "own_allocated"): bytes that the allocator gave, attribute storage of instances and
+ * rounding included; null where it was not measured.
  * FRAME is "thread":N|null,"frame":N,"function":…,"file":…,"line":N|null.
  *
  *   MEMORY  "items":[{"expr":TEXT,OBJECT}…], or one per frame without EXPR:

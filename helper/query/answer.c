@@ -147,6 +147,7 @@ void rme_query_answer(struct rme_block *block, struct rme_arena *arena, struct r
 	ctx->threads = threads && rme_cpus() > 1;
 	ctx->owned = !(ctx->request->flags & RME_TRAVERSE_ONLY);
 	ctx->classes = !(ctx->request->flags & RME_NO_CLASSES);
+	ctx->allocated = ctx->request->flags & RME_ALLOCATED;
 	ctx->out = (struct rme_buffer){(char *)block->reply, block->reply_capacity, 0, false};
 	ctx->json = (struct rme_json){&ctx->out, false};
 	if (rme_python_init(&ctx->py, ctx->request, arena, guards, &ctx->error) &&

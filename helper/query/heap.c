@@ -59,6 +59,8 @@ static enum rme_node expand(void *arg, rme_addr object, uint64_t cookie, bool de
 		if (!t->leaf)
 			rme_refs_of(py, t, object, ctx->owned, sink);
 	}
+	if (__builtin_expect(ctx->allocated, 0))
+		ctx->walk.n_second += rme_allocated_of(py, t, object, *size);
 	return RME_NODE_COUNTED;
 }
 
@@ -201,7 +203,7 @@ void rme_heap_measure(struct rme_query_ctx *ctx, struct rme_size *ret)
 	w->pause_at = 0;
 	if (ctx->classes)
 		rme_walk_rest(w);
-	*ret = (struct rme_size){w->n_bytes, w->n_objects, w->n_bytes_first};
+	*ret = (struct rme_size){w->n_bytes, w->n_objects, w->n_bytes_first, w->n_second};
 }
 
 static bool is_namespace(const struct rme_query_ctx *ctx, rme_addr object)

@@ -63,8 +63,12 @@ static void inspect(struct rme_query_ctx *ctx, rme_addr object, struct rme_type 
 {
 	struct rme_sink sink = {reference, references, &ctx->json};
 	uint64_t n_estimated = t->n_estimated, n_inferred = t->n_inferred;
+	uint64_t own_size = rme_size_of(&ctx->py, t, object);
 
-	rme_json_unsigned(&ctx->json, "own_size", rme_size_of(&ctx->py, t, object));
+	rme_json_unsigned(&ctx->json, "own_size", own_size);
+	if (ctx->allocated)
+		rme_json_unsigned(&ctx->json, "own_allocated",
+				  rme_allocated_of(&ctx->py, t, object, own_size));
 	rme_json_bool(&ctx->json, "estimated", t->n_estimated != n_estimated);
 	rme_json_array(&ctx->json, "references");
 	rme_refs_of(&ctx->py, t, object, ctx->owned, &sink);

@@ -3,6 +3,7 @@
 #ifndef RME_QUERY_QUERY_H
 #define RME_QUERY_QUERY_H
 
+#include "cpython/allocated.h"
 #include "cpython/frame.h"
 #include "cpython/path.h"
 #include "cpython/refs.h"
@@ -35,6 +36,7 @@ struct rme_query_ctx {
 	struct rme_doubts doubts;
 	bool owned;   /* references owned, not traverse */
 	bool classes; /* classes on */
+	bool allocated; /* RME_ALLOCATED: the walk's second figure is what the allocator gave */
 	rme_addr *namespaces; /* dicts of the modules: never entered */
 	uint64_t n_namespaces;
 	rme_addr forced[RME_MAX_FORCED]; /* roots that are entered whatever they are */

@@ -6,6 +6,11 @@ enum { MAX_NAME = 512 };
 void rme_report_size(struct rme_query_ctx *ctx, const struct rme_size *size)
 {
 	rme_json_unsigned(&ctx->json, "size", size->bytes);
+	/* No figure is not 0. */
+	if (ctx->allocated && (size->second || !size->bytes))
+		rme_json_unsigned(&ctx->json, "allocated", size->second);
+	else if (ctx->allocated)
+		rme_json_null(&ctx->json, "allocated");
 	rme_json_unsigned(&ctx->json, "objects", size->objects);
 	rme_json_unsigned(&ctx->json, "size_without_classes", size->bytes_first);
 }
@@ -27,13 +32,15 @@ void rme_report_identity(struct rme_query_ctx *ctx, rme_addr object)
 {
 	struct rme_guard guard;
 	volatile rme_addr type = 0;
-	volatile uint64_t own = 0;
+	volatile uint64_t own = 0, allocated = 0;
 
 	if (RME_GUARD(ctx->guards, &guard)) {
 		struct rme_type *t = rme_type_get(&ctx->py, rme_type_of(&ctx->py, object));
 		if (t) {
 			type = t->address;
 			own = rme_size_of(&ctx->py, t, object);
+			if (ctx->allocated)
+				allocated = rme_allocated_of(&ctx->py, t, object, own);
 		}
 		rme_guard_pop(ctx->guards, &guard);
 	}
@@ -43,6 +50,8 @@ void rme_report_identity(struct rme_query_ctx *ctx, rme_addr object)
 	else
 		rme_json_null(&ctx->json, "type");
 	rme_json_unsigned(&ctx->json, "own_size", own);
+	if (ctx->allocated)
+		rme_json_unsigned(&ctx->json, "own_allocated", allocated);
 }
 
 void rme_report_object(struct rme_query_ctx *ctx, rme_addr object, const struct rme_size *size)

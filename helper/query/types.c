@@ -404,7 +404,7 @@ void rme_query_types(struct rme_query_ctx *ctx)
 		w.arg = ctx;
 	}
 	if (rme_whole_walk(&w)) {
-		struct rme_size size = {w.walk.n_bytes, w.walk.n_objects, 0};
+		struct rme_size size = {.bytes = w.walk.n_bytes, .objects = w.walk.n_objects};
 		report(ctx, &size);
 	}
 }
