@@ -1,6 +1,9 @@
 #include "query/children.h"
 
-enum { RECENT = 1 << 16 };
+enum {
+	RECENT = 1 << 16,
+	MAX_PASSES_WORK = 1 << 28 /* components, for the joint sizes of one reply */
+};
 
 static void remark(void *arg)
 {
@@ -16,7 +19,8 @@ bool rme_children_init(struct rme_children *c, struct rme_query_ctx *ctx)
 	c->refs = rme_arena_alloc(ctx->arena, c->max_refs * sizeof *c->refs);
 	if (!c->refs || !c->recent ||
 	    !rme_deep_init(&c->deep, &ctx->walk, ctx->arena, ctx->classes)) {
-		rme_error_set(&ctx->error, "out-of-memory", "not enough address space to rank sizes");
+		rme_error_set(&ctx->error, "out-of-memory",
+			      "not enough address space to rank sizes");
 		return false;
 	}
 	c->deep.remark = remark;
@@ -24,12 +28,44 @@ bool rme_children_init(struct rme_children *c, struct rme_query_ctx *ctx)
 	return true;
 }
 
-void rme_children_total(struct rme_children *c, struct rme_size *ret)
+bool rme_children_total(struct rme_children *c, const rme_addr *roots, uint64_t n_roots, bool asked,
+			struct rme_size *ret)
 {
+	c->roots = roots;
+	c->n_roots = n_roots;
+	c->asked = asked;
+	rme_heap_begin(c->ctx);
+	rme_heap_reset_doubts(c->ctx);
+	for (uint64_t i = 0; i < n_roots; i++)
+		rme_heap_root(c->ctx, roots[i], asked);
 	rme_deep_total(&c->deep, ret);
-	c->deep.budget = 3 * ret->objects + RME_CHILDREN_BUDGET;
+	c->total = *ret;
+	c->deep.budget =
+	    c->ctx->request->flags & RME_NO_PATIENCE ? 0 : 3 * ret->objects + RME_CHILDREN_BUDGET;
 	/* From here on nothing is a root that was asked for. */
 	rme_heap_begin(c->ctx);
+	return rme_doubts_keep(c->ctx, &c->doubts);
+}
+
+void rme_children_end(struct rme_children *c)
+{
+	rme_doubts_put_back(c->ctx, &c->doubts);
+}
+
+struct rme_ranking *rme_children_ranking(struct rme_children *c)
+{
+	struct rme_ranking *r = c->ranking;
+
+	if (r || c->too_many || c->ctx->error.kind[0])
+		return r;
+	if (c->total.objects > RME_RANKING_MOST) {
+		c->too_many = c->ctx->over_budget = true;
+		return NULL;
+	}
+	r = rme_arena_alloc(c->ctx->arena, sizeof *r);
+	if (r && rme_ranking_init(r, c->ctx, c->roots, c->n_roots, c->asked))
+		c->ranking = r;
+	return c->ranking;
 }
 
 static int collect_one(void *object, void *arg)
@@ -86,10 +122,8 @@ bool rme_children_size(struct rme_children *c, rme_addr object, struct rme_size 
 		*ret = recent->size;
 		return true;
 	}
-	if (!rme_deep_size(&c->deep, object, ret)) {
-		c->over_budget = true;
+	if (!rme_deep_size(&c->deep, object, ret))
 		return false;
-	}
 	*recent = (struct rme_child){object, 0, *ret};
 	return true;
 }
@@ -109,33 +143,109 @@ uint64_t rme_children_insert(struct rme_child *best, uint64_t n, uint64_t max,
 	return n < max ? n + 1 : n;
 }
 
-void rme_children_joint(struct rme_children *c, struct rme_size *ret)
+bool rme_children_enough(const struct rme_children *c)
 {
-	rme_heap_begin(c->ctx);
+	return c->spent > MAX_PASSES_WORK;
+}
+
+static void joint_by_pass(struct rme_children *c, struct rme_size *ret)
+{
+	struct rme_ranking *r = c->ranking;
+	struct rme_reach *both[] = {&r->reach, &r->without};
+	struct rme_reached sums[2] = {{0}, {0}};
+
+	if (!rme_ranking_without_classes(r))
+		return;
+	for (int k = 0; k < 2; k++) {
+		for (uint64_t i = 0; i < c->n_refs; i++) {
+			uint32_t node = c->refs[i] ? rme_ranking_node(r, c->refs[i]) : RME_NO_NODE;
+			if (node != RME_NO_NODE && both[k]->component[node] != RME_NO_NODE)
+				rme_reach_start(both[k], 0, both[k]->component[node]);
+		}
+		c->spent += both[k]->high;
+		rme_reach_pass(both[k], 1, &sums[k]);
+	}
+	*ret = (struct rme_size){sums[0].bytes, sums[0].objects, sums[1].bytes, sums[0].second};
+}
+
+void rme_children_joint(struct rme_children *c, rme_addr parent, const struct rme_size *size,
+			struct rme_size *ret)
+{
+	struct rme_ranking *r = c->ranking;
+	uint32_t node = r && parent ? rme_ranking_node(r, parent) : RME_NO_NODE;
+
+	*ret = (struct rme_size){0};
+	if (node != RME_NO_NODE && rme_ranking_alone(r, node)) {
+		/* No cycle leads back: they reach all that the parent does but itself. */
+		bool is_class = r->classes[node >> 6] >> (node & 63) & 1;
+		*ret = (struct rme_size){size->bytes - r->size[node], size->objects - 1,
+					 size->bytes_first - (is_class ? 0 : r->size[node]),
+					 size->second - (r->second ? r->second[node] : 0)};
+	} else if (r) {
+		joint_by_pass(c, ret);
+	} else {
+		rme_heap_begin(c->ctx);
+		for (uint64_t i = 0; i < c->n_refs; i++)
+			if (c->refs[i])
+				rme_heap_root(c->ctx, c->refs[i], false);
+		rme_heap_measure(c->ctx, ret);
+		c->deep.spent += ret->objects;
+	}
+}
+
+/* From the graph. */
+static uint64_t largest_of_graph(struct rme_children *c, struct rme_child *best, uint64_t max)
+{
+	struct rme_query_ctx *ctx = c->ctx;
+	struct rme_ranking *r = c->ranking;
+	uint32_t *nodes = rme_arena_alloc(ctx->arena, c->n_refs * sizeof *nodes), n = 0;
+	struct rme_ranked *ranked = rme_arena_alloc(ctx->arena, max * sizeof *ranked);
+	struct rme_size *sizes = rme_arena_alloc(ctx->arena, max * sizeof *sizes);
+
+	if (!nodes || !ranked || !sizes)
+		return 0;
 	for (uint64_t i = 0; i < c->n_refs; i++)
-		if (c->refs[i])
-			rme_heap_root(c->ctx, c->refs[i], false);
-	rme_heap_measure(c->ctx, ret);
-	c->deep.spent += ret->objects;
+		nodes[i] = rme_ranking_node(r, c->refs[i]);
+	if (!rme_ranking_largest(r, nodes, c->n_refs, (uint32_t)max, ranked, &n))
+		return 0;
+	for (uint32_t i = 0; i < n; i++) {
+		best[i] = (struct rme_child){c->refs[ranked[i].index], ranked[i].index, {0}};
+		nodes[i] = rme_ranking_node(r, best[i].address);
+	}
+	if (!rme_ranking_sizes(r, nodes, n, sizes))
+		return 0;
+	for (uint32_t i = 0; i < n; i++)
+		best[i].size = sizes[i];
+	return n;
+}
+
+static uint64_t largest_by_walks(struct rme_children *c, struct rme_child *best, uint64_t max)
+{
+	uint64_t n = 0;
+
+	for (uint64_t i = 0; i < c->n_refs; i++) {
+		struct rme_child child = {c->refs[i], i, {0}};
+		if (!rme_children_size(c, child.address, &child.size)) {
+			if (c->ctx->walk.cancelled)
+				return 0;
+			return rme_children_ranking(c) ? largest_of_graph(c, best, max) : n;
+		}
+		n = rme_children_insert(best, n, max, &child);
+	}
+	return n;
 }
 
 uint64_t rme_children_largest(struct rme_children *c, struct rme_child *best, uint64_t max,
 			      uint64_t *n_rest, struct rme_size *rest)
 {
-	uint64_t n = 0;
+	uint64_t n = c->ranking ? largest_of_graph(c, best, max) : largest_by_walks(c, best, max);
 
-	for (uint64_t i = 0; i < c->n_refs; i++) {
-		struct rme_child child = {c->refs[i], i, {0, 0, 0}};
-		if (!rme_children_size(c, child.address, &child.size))
-			break;
-		n = rme_children_insert(best, n, max, &child);
-	}
 	*n_rest = c->n_refs - n;
-	*rest = (struct rme_size){0, 0, 0};
+	*rest = (struct rme_size){0};
 	if (!*n_rest)
 		return n;
 	for (uint64_t i = 0; i < n; i++)
 		c->refs[best[i].index] = 0;
-	rme_children_joint(c, rest);
+	rme_children_joint(c, 0, NULL, rest);
 	return n;
 }

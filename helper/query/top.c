@@ -1,10 +1,17 @@
 /* py-top: the largest locals of frames, or the largest objects that an EXPR reaches. */
 #include "cpython/label.h"
-#include "query/children.h"
 #include "cpython/str.h"
+#include "graph/paths.h"
+#include "query/children.h"
 #include "runtime/sort.h"
 
-enum { MAX_ROWS = 1 << 20, MAX_RANKED = 10000, MAX_PATH_STEPS = 64 };
+enum {
+	MAX_ROWS = 1 << 20,
+	MAX_PATH_STEPS = 64,
+	/* What the graph costs, in walks; and objects that cost next to nothing. */
+	WALKS = 8,
+	FREE_OBJECTS = 1 << 18
+};
 
 /* One local of one frame. */
 struct row {
@@ -27,6 +34,7 @@ struct locals {
 	struct frame_row *frames;
 	uint64_t n_frames, max_frames;
 	const struct rme_python_thread *thread;
+	struct rme_size total;
 };
 
 static int add_local(void *arg, rme_addr name, rme_addr value)
@@ -35,8 +43,8 @@ static int add_local(void *arg, rme_addr name, rme_addr value)
 
 	if (l->n_rows < MAX_ROWS) {
 		struct row *row = &l->rows[l->n_rows];
-		*row = (struct row){name, value, {0, 0, 0}, (uint32_t)l->n_frames - 1,
-				    (uint32_t)l->n_rows};
+		*row =
+		    (struct row){name, value, {0}, (uint32_t)l->n_frames - 1, (uint32_t)l->n_rows};
 		l->n_rows++;
 	}
 	return 0;
@@ -70,7 +78,8 @@ static bool collect_locals(struct locals *l)
 	l->rows = rme_arena_alloc(ctx->arena, MAX_ROWS * sizeof *l->rows);
 	l->frames = rme_arena_alloc(ctx->arena, l->max_frames * sizeof *l->frames);
 	if (!l->rows || !l->frames) {
-		rme_error_set(&ctx->error, "out-of-memory", "not enough address space for the rows");
+		rme_error_set(&ctx->error, "out-of-memory",
+			      "not enough address space for the rows");
 		return false;
 	}
 	if (!all && !rme_query_select(ctx))
@@ -122,36 +131,77 @@ static void report_more(struct rme_query_ctx *ctx, uint64_t n)
 	rme_json_close(&ctx->json);
 }
 
+/* A frame of a thousand locals that share one structure must not be a thousand walks
+ * of it: when walks of single locals have cost a few times the whole, the sizes of the
+ * rest come from a graph of it, 256 in one pass (graph/reach.h). */
+static void measure_locals(struct locals *l)
+{
+	struct rme_query_ctx *ctx = l->ctx;
+	uint64_t budget = WALKS * l->total.objects + FREE_OBJECTS, spent = 0, i;
+
+	if (ctx->request->flags & RME_NO_PATIENCE)
+		budget = 0;
+	if (l->total.objects > RME_RANKING_MOST)
+		budget = UINT64_MAX;
+	for (i = 0; i < l->n_rows && spent <= budget && !ctx->walk.cancelled; i++) {
+		rme_heap_begin(ctx);
+		rme_heap_root(ctx, l->rows[i].value, false);
+		rme_heap_measure(ctx, &l->rows[i].size);
+		spent += l->rows[i].size.objects;
+	}
+	uint64_t n = l->n_rows - i;
+	if (!n || ctx->walk.cancelled)
+		return;
+	struct rme_ranking *r = rme_arena_alloc(ctx->arena, sizeof *r);
+	rme_addr *values = rme_arena_alloc(ctx->arena, n * sizeof *values);
+	uint32_t *nodes = rme_arena_alloc(ctx->arena, n * sizeof *nodes);
+	struct rme_size *sizes = rme_arena_alloc(ctx->arena, n * sizeof *sizes);
+	if (!r || !values || !nodes || !sizes) {
+		rme_error_set(&ctx->error, "out-of-memory",
+			      "not enough address space for the rows");
+		return;
+	}
+	for (uint64_t k = 0; k < n; k++)
+		values[k] = l->rows[i + k].value;
+	if (!rme_ranking_init(r, ctx, values, n, false))
+		return;
+	for (uint64_t k = 0; k < n; k++)
+		nodes[k] = rme_ranking_node(r, values[k]);
+	if (rme_ranking_sizes(r, nodes, n, sizes))
+		for (uint64_t k = 0; k < n; k++)
+			l->rows[i + k].size = sizes[k];
+}
+
 static void top_locals(struct rme_query_ctx *ctx)
 {
 	struct locals l = {.ctx = ctx};
 	uint64_t limit = ctx->request->limit ? ctx->request->limit : MAX_ROWS;
-	struct rme_size total;
+	struct rme_kept_doubts doubts;
 
 	if (!collect_locals(&l))
 		return;
-	for (uint64_t i = 0; i < l.n_rows && !ctx->walk.cancelled; i++) {
-		rme_heap_begin(ctx);
+	rme_heap_begin(ctx);
+	rme_heap_reset_doubts(ctx);
+	for (uint64_t i = 0; i < l.n_rows; i++)
 		rme_heap_root(ctx, l.rows[i].value, false);
-		rme_heap_measure(ctx, &l.rows[i].size);
-	}
+	rme_heap_measure(ctx, &l.total);
+	if (!rme_doubts_keep(ctx, &doubts))
+		return;
+	measure_locals(&l);
+	rme_doubts_put_back(ctx, &doubts);
 	rme_sort(l.rows, l.n_rows, sizeof *l.rows, by_size);
 	rme_json_array(&ctx->json, "items");
 	for (uint64_t i = 0; i < l.n_rows && i < limit; i++)
 		report_local(&l, &l.rows[i]);
 	rme_json_array_end(&ctx->json);
 	report_more(ctx, l.n_rows > limit ? l.n_rows - limit : 0);
-	rme_heap_begin(ctx);
-	rme_heap_reset_doubts(ctx);
-	for (uint64_t i = 0; i < l.n_rows; i++)
-		rme_heap_root(ctx, l.rows[i].value, false);
-	rme_heap_measure(ctx, &total);
-	rme_report_size(ctx, &total);
+	rme_report_size(ctx, &l.total);
 }
 
 /* The objects below an EXPR. No object is larger than one that leads to it, so the
  * largest are found best first: the references of the largest one not looked into yet
- * are measured, until none of the best `max` is left to look into. */
+ * are measured, until none of the best `max` is left to look into. Where that takes more
+ * than a few walks (a long list, much that is shared), the graph ranks them all. */
 struct ranked {
 	struct rme_child child;
 	rme_addr parent;
@@ -163,7 +213,7 @@ struct ranking {
 	struct rme_visited seen;
 	struct ranked *best;
 	uint64_t n, max;
-	uint64_t n_reachable;
+	bool failed; /* it took too much */
 };
 
 static void rank(struct ranking *r, const struct rme_child *child, rme_addr parent)
@@ -188,11 +238,13 @@ static void rank_children(struct ranking *r, rme_addr parent)
 
 	rme_children_collect(c, parent);
 	for (uint64_t i = 0; i < c->n_refs; i++) {
-		struct rme_child child = {c->refs[i], i, {0, 0, 0}};
+		struct rme_child child = {c->refs[i], i, {0}};
 		if (!rme_visited_add(&r->seen, child.address))
 			continue;
-		if (!rme_children_size(c, child.address, &child.size))
+		if (!rme_children_size(c, child.address, &child.size)) {
+			r->failed = true;
 			return;
+		}
 		rank(r, &child, parent);
 	}
 }
@@ -242,28 +294,51 @@ static void report_path(struct rme_query_ctx *ctx, const struct ranking *r,
 	rme_json_text(&ctx->json, "expr", path, text.size);
 }
 
-static void top_below(struct rme_query_ctx *ctx, rme_addr root, const struct rme_expr *expr)
+/* All that the root reaches, breadth first, is ranked; equal ones in that order. */
+static bool rank_all(struct ranking *r, rme_addr root)
 {
-	struct ranking *r = rme_arena_alloc(ctx->arena, sizeof *r);
-	struct rme_child first = {root, 0, {0, 0, 0}};
+	struct rme_ranking *g = r->children.ranking;
+	struct rme_query_ctx *ctx = r->children.ctx;
+	struct rme_arena *arena = ctx->arena;
+	uint32_t *before = rme_arena_alloc(arena, g->graph.n * sizeof *before);
+	uint32_t *nodes = rme_arena_alloc(arena, (g->graph.n + 1ul) * sizeof *nodes);
+	struct rme_ranked *largest = rme_arena_alloc(arena, r->max * sizeof *largest);
+	struct rme_size *sizes = rme_arena_alloc(arena, r->max * sizeof *sizes);
+	uint32_t start = rme_ranking_node(g, root), n = 1, n_largest;
+	struct rme_paths paths;
 
-	if (!r || !rme_children_init(&r->children, ctx) ||
-	    !rme_visited_init(&r->seen, ctx->arena))
-		return;
-	r->max = ctx->request->limit && ctx->request->limit < MAX_RANKED ? ctx->request->limit
-									 : MAX_RANKED;
-	r->best = rme_arena_alloc(ctx->arena, r->max * sizeof *r->best);
-	rme_heap_begin(ctx);
-	rme_heap_reset_doubts(ctx);
-	rme_heap_root(ctx, root, true);
-	rme_children_total(&r->children, &first.size);
-	r->n_reachable = first.size.objects;
-	struct rme_doubts doubts = ctx->doubts;
-	rme_visited_add(&r->seen, root);
-	rank(r, &first, 0);
-	while (!ctx->walk.cancelled && expand_largest(r))
-		;
-	ctx->doubts = doubts;
+	if (!before || !nodes || !largest || !sizes || start == RME_NO_NODE)
+		return false;
+	nodes[0] = start;
+	rme_paths_init(&paths, &g->graph, start, before, nodes + 1);
+	if (!rme_paths_follow(&paths, 0, rme_csr_degree(&g->graph, start), &ctx->block->cancel))
+		return false;
+	for (uint32_t v = 0; v < g->graph.n; v++)
+		n += before[v] != RME_NO_NODE && v != start;
+	if (!rme_ranking_largest(g, nodes, n, (uint32_t)r->max, largest, &n_largest))
+		return false;
+	for (uint32_t i = 0; i < n_largest; i++) {
+		struct ranked *row = &r->best[i];
+		uint32_t node = nodes[largest[i].index];
+		row->child.address = rme_index_address(&g->index, node);
+		row->parent = node == start ? 0 : rme_index_address(&g->index, before[node]);
+		largest[i].index = node;
+	}
+	r->n = n_largest;
+	for (uint32_t i = 0; i < n_largest; i++)
+		nodes[i] = (uint32_t)largest[i].index;
+	if (!rme_ranking_sizes(g, nodes, n_largest, sizes))
+		return false;
+	for (uint32_t i = 0; i < n_largest; i++)
+		r->best[i].child.size = nodes[i] == start ? r->children.total : sizes[i];
+	return true;
+}
+
+static void report_below(struct rme_query_ctx *ctx, const struct ranking *r,
+			 const struct rme_expr *expr)
+{
+	const struct rme_size *total = &r->children.total;
+
 	rme_json_array(&ctx->json, "items");
 	for (uint64_t i = 0; i < r->n; i++) {
 		rme_json_open(&ctx->json, NULL);
@@ -272,9 +347,32 @@ static void top_below(struct rme_query_ctx *ctx, rme_addr root, const struct rme
 		rme_json_close(&ctx->json);
 	}
 	rme_json_array_end(&ctx->json);
-	report_more(ctx, r->n_reachable > r->n ? r->n_reachable - r->n : 0);
-	rme_report_size(ctx, &first.size);
-	ctx->over_budget = r->children.over_budget;
+	report_more(ctx, total->objects > r->n ? total->objects - r->n : 0);
+	rme_report_size(ctx, total);
+}
+
+static void top_below(struct rme_query_ctx *ctx, rme_addr root, const struct rme_expr *expr)
+{
+	struct ranking *r = rme_arena_alloc(ctx->arena, sizeof *r);
+	struct rme_child first = {root, 0, {0}};
+
+	if (!r || !rme_children_init(&r->children, ctx) || !rme_visited_init(&r->seen, ctx->arena))
+		return;
+	r->max = ctx->request->limit && ctx->request->limit < RME_RANK_MOST ? ctx->request->limit
+									    : RME_RANK_MOST;
+	r->best = rme_arena_alloc(ctx->arena, r->max * sizeof *r->best);
+	if (!r->best || !rme_children_total(&r->children, &root, 1, true, &first.size))
+		return;
+	rme_visited_add(&r->seen, root);
+	rank(r, &first, 0);
+	while (!ctx->walk.cancelled && !r->failed && expand_largest(r))
+		;
+	if (r->failed && !ctx->walk.cancelled && rme_children_ranking(&r->children) &&
+	    !rank_all(r, root) && !ctx->error.kind[0] && !ctx->block->cancel)
+		rme_error_set(&ctx->error, "out-of-memory",
+			      "not enough address space to rank sizes");
+	rme_children_end(&r->children);
+	report_below(ctx, r, expr);
 }
 
 void rme_query_top(struct rme_query_ctx *ctx)

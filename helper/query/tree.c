@@ -8,9 +8,9 @@ enum { MAX_DEPTH = 64, MAX_CHILDREN = 10000, LABEL_ENTRIES = 1 << 20 };
 
 /* One level of the path that is being drawn. */
 struct level {
-	rme_addr address;        /* 0: a root that is a frame or several EXPRs */
-	struct rme_child *best;  /* its children that are drawn */
-	rme_addr *names;         /* labels of a frame's locals: str objects, else NULL */
+	rme_addr address;	/* 0: a root that is a frame or several EXPRs */
+	struct rme_child *best; /* its children that are drawn */
+	rme_addr *names;	/* labels of a frame's locals: str objects, else NULL */
 	uint64_t n_best, next;
 	uint64_t n_rest;
 	struct rme_size rest;
@@ -94,8 +94,7 @@ static bool enter(struct tree *t, rme_addr address)
 	struct level *level = &t->levels[t->depth];
 
 	if (!level->best)
-		level->best = rme_arena_alloc(t->ctx->arena,
-					      t->max_children * sizeof *level->best);
+		level->best = rme_arena_alloc(t->ctx->arena, t->max_children * sizeof *level->best);
 	if (!level->best) {
 		rme_error_set(&t->ctx->error, "out-of-memory",
 			      "not enough address space to draw the tree");
@@ -103,7 +102,7 @@ static bool enter(struct tree *t, rme_addr address)
 	}
 	level->address = address;
 	level->n_best = level->n_rest = level->next = 0;
-	level->rest = (struct rme_size){0, 0, 0};
+	level->rest = (struct rme_size){0};
 	t->depth++;
 	return true;
 }
@@ -126,12 +125,13 @@ static void begin_node(struct tree *t, const struct level *parent, const struct 
 	t->children.n_refs = 0;
 	if (!cycle)
 		rme_children_collect(&t->children, child->address);
-	if (t->depth > t->max_depth) {
+	if (t->depth > t->max_depth || rme_children_enough(&t->children)) {
 		/* Deeper than asked: the children are counted, and their joint size told. */
 		rme_json_array(&ctx->json, "children");
 		level->n_rest = t->children.n_refs;
 		if (level->n_rest)
-			rme_children_joint(&t->children, &level->rest);
+			rme_children_joint(&t->children, child->address, &child->size,
+					   &level->rest);
 		return;
 	}
 	open_children(t, level);
@@ -195,13 +195,10 @@ static bool tree_of_frame(struct tree *t, struct rme_size *total)
 		rme_locals_each(&ctx->py, &ctx->frame, add_local, t);
 		rme_guard_pop(ctx->guards, &guard);
 	}
-	rme_heap_begin(ctx);
-	rme_heap_reset_doubts(ctx);
-	rme_heap_root_frame(ctx, &ctx->frame);
-	rme_children_total(&t->children, total);
-	struct rme_doubts doubts = ctx->doubts;
+	if (!rme_children_total(&t->children, t->local_values, t->n_locals, false, total))
+		return false;
 	draw_virtual_root(t, total);
-	ctx->doubts = doubts;
+	rme_children_end(&t->children);
 	return true;
 }
 
@@ -214,12 +211,8 @@ static bool tree_of_exprs(struct tree *t, struct rme_size *total)
 
 	if (!rme_query_exprs(ctx, roots, exprs, &n))
 		return false;
-	rme_heap_begin(ctx);
-	rme_heap_reset_doubts(ctx);
-	for (uint32_t i = 0; i < n; i++)
-		rme_heap_root(ctx, roots[i], true);
-	rme_children_total(&t->children, total);
-	struct rme_doubts doubts = ctx->doubts;
+	if (!rme_children_total(&t->children, roots, n, true, total))
+		return false;
 	if (n == 1) {
 		struct rme_child child = {roots[0], 0, *total};
 		rme_json_key(&ctx->json, "tree");
@@ -231,7 +224,7 @@ static bool tree_of_exprs(struct tree *t, struct rme_size *total)
 			t->local_values[t->n_locals++] = roots[i];
 		draw_virtual_root(t, total);
 	}
-	ctx->doubts = doubts;
+	rme_children_end(&t->children);
 	return true;
 }
 
@@ -256,5 +249,4 @@ void rme_query_tree(struct rme_query_ctx *ctx)
 	}
 	if (r->exprs.count ? tree_of_exprs(t, &total) : tree_of_frame(t, &total))
 		rme_report_size(ctx, &total);
-	ctx->over_budget = t->children.over_budget;
 }
