@@ -2,7 +2,6 @@
  * what. */
 #include "cpython/holds.h"
 #include "cpython/str.h"
-#include "graph/dominated.h"
 #include "query/chain.h"
 
 enum { MAX_DEPTH = 64, MAX_CHILDREN = 10000, NO_NUMBER = UINT32_MAX };
@@ -17,7 +16,6 @@ struct level {
 struct drawing {
 	struct rme_query_ctx *ctx;
 	struct rme_heap_graph *g;
-	struct rme_csr tree;
 	struct level levels[MAX_DEPTH + 1];
 	uint32_t depth, max_depth;
 	uint64_t max_children;
@@ -26,7 +24,7 @@ struct drawing {
 static void rank_children(struct drawing *d, struct level *level)
 {
 	const uint64_t *bytes = d->g->dominators.bytes;
-	const struct rme_csr *tree = &d->tree;
+	const struct rme_csr *tree = &d->g->tree;
 
 	level->n_best = level->next = level->rest = 0;
 	for (uint32_t e = tree->first[level->number]; e < tree->first[level->number + 1]; e++) {
@@ -134,7 +132,7 @@ static void draw(struct drawing *d, uint32_t root)
 				rank_children(d, level);
 			} else {
 				level->n_best = level->next = 0;
-				level->n_rest = rme_csr_degree(&d->tree, w);
+				level->n_rest = rme_csr_degree(&d->g->tree, w);
 				level->rest = level->n_rest ? d->g->dominators.bytes[w] -
 								      rme_heap_graph_size(
 									      d->g,
@@ -153,26 +151,20 @@ static void draw(struct drawing *d, uint32_t root)
 
 static bool init(struct drawing *d)
 {
-	struct rme_arena *arena = d->ctx->arena;
 	const struct rme_request *r = d->ctx->request;
-	const struct rme_dominators *dom = &d->g->dominators;
-	uint32_t *first = rme_arena_alloc(arena, (dom->n + 1ull) * sizeof *first);
-	uint32_t *to = rme_arena_alloc(arena, dom->n * sizeof *to);
+	bool ok = true;
 
 	d->max_depth = r->depth && r->depth < MAX_DEPTH ? r->depth : MAX_DEPTH;
 	d->max_children = r->limit && r->limit < MAX_CHILDREN ? r->limit : MAX_CHILDREN;
-	for (uint32_t i = 0; i <= d->max_depth; i++) {
-		d->levels[i].best = rme_arena_alloc(arena, d->max_children * sizeof(uint32_t));
-		if (!d->levels[i].best)
-			first = NULL;
+	for (uint32_t i = 0; i <= d->max_depth && ok; i++) {
+		d->levels[i].best =
+			rme_arena_alloc(d->ctx->arena, d->max_children * sizeof(uint32_t));
+		ok = d->levels[i].best;
 	}
-	if (!first || !to) {
+	if (!ok)
 		rme_error_set(&d->ctx->error, "out-of-memory",
 			      "not enough address space to draw the dominators");
-		return false;
-	}
-	rme_dominated_init(dom, first, to, &d->tree);
-	return true;
+	return ok;
 }
 
 void rme_query_dominators(struct rme_query_ctx *ctx)

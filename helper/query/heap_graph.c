@@ -318,7 +318,8 @@ bool rme_heap_graph_dominators(struct rme_heap_graph *g)
 	struct rme_query_ctx *ctx = g->whole.ctx;
 	const volatile uint32_t *cancel = g->whole.walk.cancel;
 	const struct rme_dominators_memory memory = {ctx->arena, g->spare, g->out.to};
-	uint32_t *to = rme_arena_alloc(ctx->arena, g->out.first[g->out.n] * sizeof *to);
+	uint32_t n_edges = g->out.first[g->out.n], n_to = n_edges < g->out.n ? g->out.n : n_edges;
+	uint32_t *to = rme_arena_alloc(ctx->arena, n_to * sizeof *to);
 	struct rme_csr in;
 
 	if (!to)
@@ -327,6 +328,8 @@ bool rme_heap_graph_dominators(struct rme_heap_graph *g)
 		return false;
 	if (!rme_dominators_init(&g->dominators, &g->out, &in, g->root, true, &memory, cancel))
 		return *cancel ? false : out_of_memory(ctx);
+	/* The tree takes the place of the edges that were turned around. */
+	rme_dominated_init(&g->dominators, g->first_in, to, &g->tree);
 	return rme_dominators_retain(&g->dominators, size_of, g, cancel);
 }
 

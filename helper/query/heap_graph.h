@@ -5,7 +5,7 @@
 #ifndef RME_QUERY_HEAP_GRAPH_H
 #define RME_QUERY_HEAP_GRAPH_H
 
-#include "graph/dominators.h"
+#include "graph/dominated.h"
 #include "graph/paths.h"
 #include "query/whole.h"
 
@@ -34,12 +34,13 @@ struct rme_heap_graph {
 	uint32_t *spare;     /* a word per node */
 	uint32_t *first_in;  /* first_in[v + 1]: how many edges lead to v */
 	struct rme_dominators dominators;
+	struct rme_csr tree; /* of them, by number: see dominated.h */
 };
 
 /* Walks the heap and builds the graph; false with ctx->error. */
 bool rme_heap_graph_init(struct rme_heap_graph *g, struct rme_query_ctx *ctx);
 
-/* Finds the dominators of all nodes and what each retains; false with ctx->error. After
+/* Finds the dominators of all nodes, their tree, and what each retains; false with ctx->error. After
  * it g->out must not be read any more. */
 bool rme_heap_graph_dominators(struct rme_heap_graph *g);
 

@@ -1,7 +1,6 @@
 /* py-retained: what would be freed if an object went; without EXPR, the objects, classes
  * and modules that retain most. */
 #include "cpython/str.h"
-#include "graph/dominated.h"
 #include "query/chain.h"
 #include "query/retained.h"
 
@@ -188,14 +187,10 @@ static void report_classes(struct retained *r)
 	const struct rme_dominated_visitor visitor = {enter, leave, r};
 	struct rme_heap_graph *g = r->g;
 	struct rme_json *j = &r->ctx->json;
-	struct rme_csr tree;
+	uint32_t *cursor = get(r, g->dominators.n * sizeof *cursor);
 
-	uint32_t *first = get(r, (g->dominators.n + 1ull) * 4), *to = get(r, g->dominators.n * 4ull);
-	uint32_t *cursor = get(r, g->dominators.n * 4ull);
-	if (!first || !to || !cursor || !find_classes(r))
-		return;
-	rme_dominated_init(&g->dominators, first, to, &tree);
-	if (!rme_dominated_each(&g->dominators, &tree, &visitor, cursor, &r->ctx->block->cancel))
+	if (!cursor || !find_classes(r) ||
+	    !rme_dominated_each(&g->dominators, &g->tree, &visitor, cursor, &r->ctx->block->cancel))
 		return;
 	r->n_best = 0;
 	for (uint32_t i = 1; i < r->n_classes; i++)
