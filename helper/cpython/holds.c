@@ -3,7 +3,7 @@
 #include "cpython/frame.h"
 #include "cpython/label.h"
 
-#define L(field) ((uint64_t)py->layout->field)
+#define L(field)   ((uint64_t)py->layout->field)
 #define HAS(field) (py->layout->field != RME_ABSENT)
 
 enum {
@@ -131,14 +131,14 @@ static bool in_frame(struct rme_python *py, rme_addr holder, rme_addr object,
 		     struct rme_buffer *out)
 {
 	rme_addr frame = rme_type_of(py, holder) == py->sym.frame
-				 ? rme_frame_of_object(py, holder)
-				 : rme_frame_of_generator(py, holder);
+			     ? rme_frame_of_object(py, holder)
+			     : rme_frame_of_generator(py, holder);
 	struct rme_frame f;
 
 	return frame && rme_frame_read(py, frame, &f) &&
 	       variable_append(py, f.code,
-			       frame + (HAS(iframe_size) ? L(iframe_localsplus)
-							 : L(frame_localsplus)),
+			       frame +
+				   (HAS(iframe_size) ? L(iframe_localsplus) : L(frame_localsplus)),
 			       object, out);
 }
 
@@ -175,8 +175,8 @@ static const char *words_for(struct rme_python *py, struct rme_type *t, rme_addr
 		if (object == rme_ptr(holder + L(function_globals)))
 			return ".__globals__";
 		return HAS(function_builtins) && object == rme_ptr(holder + L(function_builtins))
-			       ? "(builtins)"
-			       : NULL;
+			   ? "(builtins)"
+			   : NULL;
 	case RME_KIND_DICT:
 	case RME_KIND_ODICT:
 	case RME_KIND_DEFAULTDICT:

@@ -2,7 +2,7 @@
 
 #include "cpython/object.h"
 
-#define L(field) ((uint64_t)py->layout->field)
+#define L(field)   ((uint64_t)py->layout->field)
 #define HAS(field) (py->layout->field != RME_ABSENT)
 
 enum {
@@ -112,8 +112,8 @@ static int on_frame(void *arg, const struct rme_frame *f)
 	uint64_t n_stack = (uint64_t)rme_i32(f->code + L(code_stacksize));
 	if (top >= 0)
 		n_stack = (uint64_t)top > n_variables ? (uint64_t)top - n_variables : 0;
-	slots(r, f->code, f->address + L(iframe_localsplus), counted,
-	      top > 0 ? (uint64_t)top : 0, n_stack);
+	slots(r, f->code, f->address + L(iframe_localsplus), counted, top > 0 ? (uint64_t)top : 0,
+	      n_stack);
 	emit(r, RME_ROOT_FRAME, rme_ptr(f->address + L(iframe_func)), 0, "function", counted);
 	emit(r, RME_ROOT_FRAME, f->code, 0, "code", counted);
 	emit(r, RME_ROOT_FRAME, rme_ptr(f->address + L(iframe_locals)), 0, "namespace", counted);
@@ -329,10 +329,10 @@ bool rme_collector_each(struct rme_python *py, rme_object_fn fn, void *arg)
 		if (!gc)
 			break;
 		for (; list <= N_GENERATIONS; list++) {
-			rme_addr head = list == N_GENERATIONS
-						? gc + L(gc_permanent)
-						: gc + L(gc_generations) +
-							  (uint64_t)list * L(gc_generation_size);
+			rme_addr head =
+			    list == N_GENERATIONS
+				? gc + L(gc_permanent)
+				: gc + L(gc_generations) + (uint64_t)list * L(gc_generation_size);
 			if (RME_GUARD(py->guards, &guard)) {
 				ring_each(py, head, fn, arg);
 				rme_guard_pop(py->guards, &guard);

@@ -12,9 +12,9 @@
 #define RME_NO_NODE UINT32_MAX
 
 struct rme_csr {
-	uint32_t n;      /* nodes, fewer than RME_NO_NODE */
+	uint32_t n;	 /* nodes, fewer than RME_NO_NODE */
 	uint32_t *first; /* n + 1 */
-	uint32_t *to;    /* the same edge may be there several times */
+	uint32_t *to;	 /* the same edge may be there several times */
 };
 
 /* count[v] += how many of the edges from number `from` on lead to v. */

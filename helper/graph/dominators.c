@@ -5,10 +5,10 @@ enum { CHECK_EVERY = 1 << 16, AHEAD = 8 };
 /* At work, all by number in the depth-first search: */
 struct work {
 	uint32_t *parent; /* in the search tree; later shortened by path compression */
-	uint32_t *semi;   /* semidominator */
+	uint32_t *semi;	  /* semidominator */
 	uint32_t *label;  /* the number with the least semi on the compressed path. Of a
-	                     number that was not worked on yet: the head of its bucket */
-	uint32_t *idom;   /* of one that waits in a bucket: the next one there */
+			     number that was not worked on yet: the head of its bucket */
+	uint32_t *idom;	  /* of one that waits in a bucket: the next one there */
 	uint32_t *node, *number;
 	uint32_t n;
 };
@@ -163,12 +163,12 @@ bool rme_dominators_init(struct rme_dominators *d, const struct rme_csr *out,
 			k.idom[w] = k.idom[k.idom[w]];
 	k.idom[0] = 0;
 	*d = (struct rme_dominators){
-		.n = k.n,
-		.number = k.number,
-		.node = k.node,
-		.idom = k.idom,
-		.bytes = (uint64_t *)memory->scratch,
-		.nodes = k.parent,
+	    .n = k.n,
+	    .number = k.number,
+	    .node = k.node,
+	    .idom = k.idom,
+	    .bytes = (uint64_t *)memory->scratch,
+	    .nodes = k.parent,
 	};
 	return true;
 }

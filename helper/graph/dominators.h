@@ -12,10 +12,10 @@
 #include "graph/csr.h"
 
 struct rme_dominators {
-	uint32_t n;       /* nodes that the root reaches, itself included */
+	uint32_t n;	  /* nodes that the root reaches, itself included */
 	uint32_t *number; /* of a node; RME_NO_NODE: not reached */
-	uint32_t *node;   /* of a number */
-	uint32_t *idom;   /* of a number; the root's is itself */
+	uint32_t *node;	  /* of a number */
+	uint32_t *idom;	  /* of a number; the root's is itself */
 	uint64_t *bytes;  /* of a number: retained, itself included */
 	uint32_t *nodes;  /* the same, counted */
 };

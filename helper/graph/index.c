@@ -2,8 +2,7 @@
 
 #define N_CHUNKS (1ull << (RME_ADDRESS_BITS - RME_CHUNK_SHIFT))
 
-bool rme_index_init(struct rme_index *x, const struct rme_visited *visited,
-		    struct rme_arena *arena)
+bool rme_index_init(struct rme_index *x, const struct rme_visited *visited, struct rme_arena *arena)
 {
 	memset(x, 0, sizeof *x);
 	x->arena = arena;
@@ -43,7 +42,8 @@ bool rme_index_build(struct rme_index *x)
 		return false;
 	for (uint64_t i = 0; i < N_CHUNKS / 64; i++)
 		for (uint64_t bits = x->present[i]; bits; bits &= bits - 1)
-			if (!build_chunk(x, (uint32_t)(64 * i + (uint64_t)__builtin_ctzll(bits)), &n))
+			if (!build_chunk(x, (uint32_t)(64 * i + (uint64_t)__builtin_ctzll(bits)),
+					 &n))
 				return false;
 	x->n = (uint32_t)n;
 	return n < RME_NO_NODE - 1;
@@ -93,8 +93,8 @@ bool rme_index_next(const struct rme_index *x, struct rme_index_iter *it, rme_ad
 			return false;
 		it->bits = x->visited->directory[x->numbers[it->chunk]][it->word++];
 	}
-	*ret = address_of(x, x->numbers[it->chunk], it->word - 1,
-			  (unsigned)__builtin_ctzll(it->bits));
+	*ret =
+	    address_of(x, x->numbers[it->chunk], it->word - 1, (unsigned)__builtin_ctzll(it->bits));
 	it->bits &= it->bits - 1;
 	return true;
 }

@@ -7,14 +7,13 @@
 #include "graph/csr.h"
 #include "graph/visited.h"
 
-
 struct rme_index {
 	struct rme_arena *arena;
 	const struct rme_visited *visited;
 	struct rme_visited odd; /* those that are not multiples of 16 */
-	uint64_t *present;      /* a bit per chunk that may hold a node */
-	uint32_t **ranks;       /* by address >> RME_CHUNK_SHIFT: nodes before each word */
-	uint32_t *numbers;      /* of the chunks that hold nodes, ascending */
+	uint64_t *present;	/* a bit per chunk that may hold a node */
+	uint32_t **ranks;	/* by address >> RME_CHUNK_SHIFT: nodes before each word */
+	uint32_t *numbers;	/* of the chunks that hold nodes, ascending */
 	uint64_t n_chunks;
 	uint32_t n; /* nodes */
 };

@@ -2,8 +2,8 @@
 
 enum { CHECK_EVERY = 1 << 16, AHEAD = 8 };
 
-void rme_paths_init(struct rme_paths *p, const struct rme_csr *out, uint32_t root,
-		    uint32_t *before, uint32_t *queue)
+void rme_paths_init(struct rme_paths *p, const struct rme_csr *out, uint32_t root, uint32_t *before,
+		    uint32_t *queue)
 {
 	*p = (struct rme_paths){out, root, before, queue};
 	memset(before, 0xff, (size_t)out->n * sizeof *before);

@@ -39,8 +39,8 @@ static void collect(struct chain *c, const struct rme_paths *paths, uint32_t bef
 
 	c->n = n_shown;
 	c->n_elided = n - n_shown;
-	for (uint64_t i = n; i--; node = before, before = node == paths->root ? node
-									      : paths->before[node]) {
+	for (uint64_t i = n; i--;
+	     node = before, before = node == paths->root ? node : paths->before[node]) {
 		if (i < n_front)
 			c->nodes[i] = node;
 		else if (i >= n_front + c->n_elided)
@@ -68,7 +68,8 @@ static bool as_attribute(struct rme_buffer *label)
 	for (size_t i = 2; i < n - 2; i++) {
 		char ch = text[i];
 		bool letter = (ch | 32) >= 'a' && (ch | 32) <= 'z';
-		if (!letter && ch != '_' && !((ch >= '0' && ch <= '9') && i > 2) && (uint8_t)ch < 128)
+		if (!letter && ch != '_' && !((ch >= '0' && ch <= '9') && i > 2) &&
+		    (uint8_t)ch < 128)
 			return false;
 	}
 	text[0] = '.';
@@ -84,8 +85,8 @@ static bool is_namespace(struct chain *c, uint64_t i)
 	struct rme_guard guard;
 	volatile bool is = false;
 
-	if (i + 1 >= c->n || c->nodes[i] == RME_NO_NODE || c->nodes[i + 1] == RME_NO_NODE ||
-	    !i || c->nodes[i - 1] == RME_NO_NODE)
+	if (i + 1 >= c->n || c->nodes[i] == RME_NO_NODE || c->nodes[i + 1] == RME_NO_NODE || !i ||
+	    c->nodes[i - 1] == RME_NO_NODE)
 		return false;
 	if (RME_GUARD(ctx->guards, &guard)) {
 		rme_addr holder = address_of(c, i - 1), dict = address_of(c, i);
@@ -161,8 +162,8 @@ static void report_first(struct chain *c, const struct rme_root *root, struct rm
 	if (root && root->name && RME_GUARD(ctx->guards, &guard)) {
 		rme_addr object = address_of(c, 0);
 		if (inner && (root->kind == RME_ROOT_MODULE
-				      ? rme_is_a(&ctx->py, object, RME_DICT_SUBCLASS)
-				      : rme_type_of(&ctx->py, object) == ctx->py.sym.cell))
+				  ? rme_is_a(&ctx->py, object, RME_DICT_SUBCLASS)
+				  : rme_type_of(&ctx->py, object) == ctx->py.sym.cell))
 			c->first = 1;
 		name_first(c, root, c->first, label);
 		rme_guard_pop(ctx->guards, &guard);
@@ -192,7 +193,8 @@ void rme_chain_report(struct rme_heap_graph *g, const struct rme_paths *paths,
 			continue;
 		}
 		if (is_namespace(&c, i)) {
-			rme_hold_append(&c.ctx->py, address_of(&c, i), address_of(&c, i + 1), &label);
+			rme_hold_append(&c.ctx->py, address_of(&c, i), address_of(&c, i + 1),
+					&label);
 			if (as_attribute(&label)) {
 				report_step(&c, &label, ++i);
 				continue;

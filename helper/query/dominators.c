@@ -133,11 +133,11 @@ static void draw(struct drawing *d, uint32_t root)
 			} else {
 				level->n_best = level->next = 0;
 				level->n_rest = rme_csr_degree(&d->g->tree, w);
-				level->rest = level->n_rest ? d->g->dominators.bytes[w] -
-								      rme_heap_graph_size(
-									      d->g,
-									      d->g->dominators.node[w])
-							    : 0;
+				level->rest =
+				    level->n_rest
+					? d->g->dominators.bytes[w] -
+					      rme_heap_graph_size(d->g, d->g->dominators.node[w])
+					: 0;
 			}
 			continue;
 		}
@@ -158,7 +158,7 @@ static bool init(struct drawing *d)
 	d->max_children = r->limit && r->limit < MAX_CHILDREN ? r->limit : MAX_CHILDREN;
 	for (uint32_t i = 0; i <= d->max_depth && ok; i++) {
 		d->levels[i].best =
-			rme_arena_alloc(d->ctx->arena, d->max_children * sizeof(uint32_t));
+		    rme_arena_alloc(d->ctx->arena, d->max_children * sizeof(uint32_t));
 		ok = d->levels[i].best;
 	}
 	if (!ok)

@@ -160,9 +160,10 @@ static bool build_objects(struct build *b)
 	if (*g->whole.walk.cancel)
 		return false;
 	if (b->full) {
-		rme_error_set(&ctx->error, "too-large",
-			      "the heap has 2^32 references or more, or not enough address space for "
-			      "them is left: it is too large for this question");
+		rme_error_set(
+		    &ctx->error, "too-large",
+		    "the heap has 2^32 references or more, or not enough address space for "
+		    "them is left: it is too large for this question");
 		return false;
 	}
 	return true;
@@ -246,8 +247,8 @@ static bool build_roots(struct build *b)
 		return false;
 	for (uint32_t v = 0; v < g->root; v++)
 		if (b->refcounts[v] != RME_NO_NODE)
-			b->refcounts[v] -= first[v + 1] < b->refcounts[v] ? first[v + 1]
-									  : b->refcounts[v];
+			b->refcounts[v] -=
+			    first[v + 1] < b->refcounts[v] ? first[v + 1] : b->refcounts[v];
 	add_named(b);
 	add_unnamed(b);
 	g->out.first[n] = (uint32_t)b->n_edges;
@@ -364,8 +365,9 @@ uint32_t rme_heap_graph_node(struct rme_heap_graph *g, rme_addr object)
 		struct rme_error *error = &g->whole.ctx->error;
 		struct rme_buffer out = rme_error_begin(error, "no-object", "the object at ");
 		rme_buffer_hex(&out, object);
-		rme_buffer_text(&out, " is not part of the heap: nothing refers to it that could be "
-				      "found, and it is in no list of the garbage collector");
+		rme_buffer_text(&out,
+				" is not part of the heap: nothing refers to it that could be "
+				"found, and it is in no list of the garbage collector");
 		rme_error_end(error, &out);
 		error->address = object;
 		return RME_NO_NODE;

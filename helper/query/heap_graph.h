@@ -23,16 +23,16 @@ struct rme_big {
 struct rme_heap_graph {
 	struct rme_whole whole; /* its roots are those of the first n_named edges */
 	struct rme_index index;
-	struct rme_csr out;     /* used up by rme_heap_graph_dominators */
-	uint32_t root;          /* the last node */
-	uint32_t n_named;       /* edges of the root to what has a name; then immortal
-	                           objects, then those that C holds */
-	uint32_t *size;         /* own size of a node; RME_NO_NODE: in `big` */
+	struct rme_csr out; /* used up by rme_heap_graph_dominators */
+	uint32_t root;	    /* the last node */
+	uint32_t n_named;   /* edges of the root to what has a name; then immortal
+			       objects, then those that C holds */
+	uint32_t *size;	    /* own size of a node; RME_NO_NODE: in `big` */
 	struct rme_big *big;
 	struct rme_held *held;
 	uint64_t n_big, n_held;
-	uint32_t *spare;     /* a word per node */
-	uint32_t *first_in;  /* first_in[v + 1]: how many edges lead to v */
+	uint32_t *spare;    /* a word per node */
+	uint32_t *first_in; /* first_in[v + 1]: how many edges lead to v */
 	struct rme_dominators dominators;
 	struct rme_csr tree; /* of them, by number: see dominated.h */
 };
@@ -40,8 +40,8 @@ struct rme_heap_graph {
 /* Walks the heap and builds the graph; false with ctx->error. */
 bool rme_heap_graph_init(struct rme_heap_graph *g, struct rme_query_ctx *ctx);
 
-/* Finds the dominators of all nodes, their tree, and what each retains; false with ctx->error. After
- * it g->out must not be read any more. */
+/* Finds the dominators of all nodes, their tree, and what each retains; false with ctx->error.
+ * After it g->out must not be read any more. */
 bool rme_heap_graph_dominators(struct rme_heap_graph *g);
 
 /* Finds shortest paths from the named roots; none leads through or to those that are

@@ -85,8 +85,7 @@ static void report(struct referrers *r)
 			next++;
 		report_holder(r, holders[i], next - i);
 	}
-	if (rme_heap_graph_held(g, r->target) ||
-	    (!r->n && rme_is_immortal(&r->ctx->py, r->object)))
+	if (rme_heap_graph_held(g, r->target) || (!r->n && rme_is_immortal(&r->ctx->py, r->object)))
 		report_root(r, NULL);
 }
 

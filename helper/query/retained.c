@@ -1,8 +1,8 @@
 /* py-retained: what would be freed if an object went; without EXPR, the objects, classes
  * and modules that retain most. */
+#include "query/retained.h"
 #include "cpython/str.h"
 #include "query/chain.h"
-#include "query/retained.h"
 
 enum { MAX_LIMIT = 10000 };
 
@@ -13,7 +13,8 @@ struct row {
 };
 
 /* The instances of a type, and what they retain together. */
-struct class {
+struct class
+{
 	struct rme_type *type;
 	uint64_t n_instances, bytes, nodes;
 	uint32_t depth; /* how many of them are on the way from the root */
@@ -340,8 +341,7 @@ static void of_exprs(struct retained *r, const rme_addr *objects, const struct r
 		if (nodes[i] == RME_NO_NODE)
 			return;
 	}
-	if (!lost(r, nodes, n, &bytes, &n_objects) ||
-	    (n > 1 && !rme_heap_graph_dominators(r->g)))
+	if (!lost(r, nodes, n, &bytes, &n_objects) || (n > 1 && !rme_heap_graph_dominators(r->g)))
 		return;
 	rme_json_array(j, "items");
 	for (uint32_t i = 0; i < n; i++) {

@@ -135,13 +135,13 @@ static void add_row(void *arg, struct rme_type *t)
 		return;
 	name_of(s->ctx, t, &name, &n_module);
 	s->rows[s->n++] = (struct row){
-		.key = hash(text, name.size),
-		.module_key = hash(text, n_module),
-		.type = t,
-		.n_types = 1,
-		.n_objects = t->n_objects,
-		.n_bytes = t->n_bytes,
-		.lengths = t->tally,
+	    .key = hash(text, name.size),
+	    .module_key = hash(text, n_module),
+	    .type = t,
+	    .n_types = 1,
+	    .n_objects = t->n_objects,
+	    .n_bytes = t->n_bytes,
+	    .lengths = t->tally,
 	};
 }
 
@@ -322,7 +322,8 @@ static bool collect(struct types *s)
 	s->max = ctx->py.types->n_used;
 	s->rows = rme_arena_alloc(ctx->arena, (s->max + 1) * sizeof *s->rows);
 	if (!s->rows) {
-		rme_error_set(&ctx->error, "out-of-memory", "not enough address space for the rows");
+		rme_error_set(&ctx->error, "out-of-memory",
+			      "not enough address space for the rows");
 		return false;
 	}
 	rme_types_each(&ctx->py, add_row, s);

@@ -62,8 +62,8 @@ static void add_root(void *arg, const struct rme_root *root)
 	}
 	if (root->kind == RME_ROOT_INTERPRETER && !root->interp_id &&
 	    w->ctx->py.layout->interp_interned != RME_ABSENT &&
-	    root->object == rme_ptr(w->ctx->py.interp +
-				    (uint64_t)w->ctx->py.layout->interp_interned))
+	    root->object ==
+		rme_ptr(w->ctx->py.interp + (uint64_t)w->ctx->py.layout->interp_interned))
 		w->interned = root->object;
 	w->roots[w->n_roots++] = *root;
 }
@@ -80,9 +80,10 @@ bool rme_whole_init(struct rme_whole *w, struct rme_query_ctx *ctx, struct rme_i
 	if (!w->roots || !w->words ||
 	    !rme_walk_init(&w->walk, ctx->arena, ctx->guards, ctx->walk.prepare, expand, ctx) ||
 	    (index && !rme_index_init(index, &w->walk.visited, ctx->arena))) {
-		rme_error_set(&ctx->error, "out-of-memory",
-			      "not enough address space to look at the whole heap; is there a limit "
-			      "on the virtual memory of the process?");
+		rme_error_set(
+		    &ctx->error, "out-of-memory",
+		    "not enough address space to look at the whole heap; is there a limit "
+		    "on the virtual memory of the process?");
 		return false;
 	}
 	w->walk.faulted = ctx->walk.faulted;
@@ -113,9 +114,9 @@ static void add_static_types(struct rme_whole *w)
 	if (l->interp_static_types_builtins == RME_ABSENT || !RME_GUARD(py->guards, &guard))
 		return;
 	for (uint64_t i = 0; i < MAX_BUILTINS; i++) {
-		rme_addr type = rme_ptr(py->interp + (uint64_t)l->interp_static_types_builtins +
-					i * (uint64_t)l->statictype_size +
-					(uint64_t)l->statictype_type);
+		rme_addr type =
+		    rme_ptr(py->interp + (uint64_t)l->interp_static_types_builtins +
+			    i * (uint64_t)l->statictype_size + (uint64_t)l->statictype_type);
 		struct rme_type *t = type ? rme_type_get(py, type) : NULL;
 		if (t)
 			add_type(w, t);

@@ -7,9 +7,9 @@ enum { MAX_HOLDERS = 1 << 22, DEFAULT_PATHS = 3 };
 
 /* The last holder on a path. */
 struct holder {
-	uint32_t node; /* the root of all: the object is a root itself */
+	uint32_t node;		     /* the root of all: the object is a root itself */
 	const struct rme_root *root; /* which one then; NULL: one without a name */
-	bool named;    /* the path begins at a root that has a name */
+	bool named;		     /* the path begins at a root that has a name */
 	uint64_t length;
 };
 
@@ -34,12 +34,11 @@ static int by_length(const void *x, const void *y)
 	return a->node < b->node ? -1 : a->node > b->node;
 }
 
-
 static void add(struct why *w, uint32_t node, const struct rme_root *root, bool named)
 {
 	if (w->n < MAX_HOLDERS)
-		w->holders[w->n++] = (struct holder){node, root, named,
-						     rme_chain_length(&w->paths, node)};
+		w->holders[w->n++] =
+		    (struct holder){node, root, named, rme_chain_length(&w->paths, node)};
 }
 
 /* The objects that lead to the target and that a path leads to by now, each once. Those
