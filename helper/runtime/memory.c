@@ -1,10 +1,12 @@
 #include "runtime/memory.h"
 
+#define HIDDEN __attribute__((visibility("hidden")))
+
 /* Byte loops that the compiler must not turn back into calls of themselves: the
  * helper is built with -fno-builtin for this file's definitions, and `rep movsb`
  * is fast on every CPU of the last decade. */
 
-__attribute__((visibility("hidden"))) void *memcpy(void *dest, const void *src, size_t n)
+HIDDEN RME_FOREIGN void *memcpy(void *dest, const void *src, size_t n)
 {
 #if defined(__x86_64__)
 	void *d = dest;
@@ -20,7 +22,7 @@ __attribute__((visibility("hidden"))) void *memcpy(void *dest, const void *src, 
 	return dest;
 }
 
-__attribute__((visibility("hidden"))) void *memmove(void *dest, const void *src, size_t n)
+HIDDEN RME_FOREIGN void *memmove(void *dest, const void *src, size_t n)
 {
 	unsigned char *d = dest;
 	const unsigned char *s = src;
@@ -34,7 +36,7 @@ __attribute__((visibility("hidden"))) void *memmove(void *dest, const void *src,
 	return dest;
 }
 
-__attribute__((visibility("hidden"))) void *memset(void *dest, int c, size_t n)
+HIDDEN void *memset(void *dest, int c, size_t n)
 {
 #if defined(__x86_64__)
 	void *d = dest;
@@ -49,7 +51,7 @@ __attribute__((visibility("hidden"))) void *memset(void *dest, int c, size_t n)
 	return dest;
 }
 
-__attribute__((visibility("hidden"))) int memcmp(const void *a, const void *b, size_t n)
+HIDDEN RME_FOREIGN int memcmp(const void *a, const void *b, size_t n)
 {
 	const unsigned char *x = a, *y = b;
 
@@ -61,7 +63,7 @@ __attribute__((visibility("hidden"))) int memcmp(const void *a, const void *b, s
 	return 0;
 }
 
-size_t rme_strlen(const char *s)
+RME_FOREIGN size_t rme_strlen(const char *s)
 {
 	size_t n = 0;
 
@@ -70,7 +72,7 @@ size_t rme_strlen(const char *s)
 	return n;
 }
 
-bool rme_streq(const char *a, const char *b)
+RME_FOREIGN bool rme_streq(const char *a, const char *b)
 {
 	while (*a && *a == *b)
 		a++, b++;
