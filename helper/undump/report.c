@@ -219,9 +219,29 @@ void ud_report_error(const struct ud_error *error)
 	putchar('\n');
 }
 
+/* Has the object a member "error" of its own? */
+static bool is_failure(const char *reply, size_t n)
+{
+	static const char key[] = "\"error\":";
+	int depth = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (reply[i] == '{' || reply[i] == '[')
+			depth++;
+		else if (reply[i] == '}' || reply[i] == ']')
+			depth--;
+		if (reply[i] != '"')
+			continue;
+		if (depth == 1 && n - i >= sizeof key && !memcmp(reply + i, key, sizeof key - 1))
+			return true;
+		for (i++; i < n && reply[i] != '"'; i++)
+			i += reply[i] == '\\';
+	}
+	return false;
+}
+
 bool ud_report_answer(const struct ud_report *report)
 {
-	static const char failure[] = "{\"error\":";
 	const char *reply = report->place->reply;
 	size_t size = report->outcome->reply_size - 1;
 	size_t capacity = capacity_for(report->images);
@@ -234,5 +254,5 @@ bool ud_report_answer(const struct ud_report *report)
 	fwrite(out.data, 1, out.size, stdout);
 	fputs("}\n", stdout);
 	free(out.data);
-	return size < sizeof failure - 1 || memcmp(reply, failure, sizeof failure - 1);
+	return !is_failure(reply, size);
 }

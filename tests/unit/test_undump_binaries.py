@@ -138,6 +138,17 @@ def test_map_wins(moved):
     assert binary["status"] == "used" and binary["file"] == str(moved.path)
 
 
+def test_any_file_by_its_build_id(moved):
+    """The program that was loaded into the debugger, by whatever name."""
+    there = moved.elsewhere / "renamed"
+    shutil.move(moved.path, there)
+    binary, answer = moved.ask("--file", "/bin/true", "--file", "/nonexistent", "--file", there)
+    assert binary["status"] == "used" and binary["file"] == str(there)
+    assert has_code(answer, binary)
+    binary, _ = moved.ask("--file", "/bin/true")
+    assert binary["status"] == "missing"
+
+
 def test_stripped_of_its_build_id(moved):
     subprocess.run(["objcopy", "--remove-section", ".note.gnu.build-id", moved.path], check=True)
     binary, _ = moved.ask()
