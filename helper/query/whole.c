@@ -74,6 +74,8 @@ bool rme_whole_init(struct rme_whole *w, struct rme_query_ctx *ctx, struct rme_i
 	w->ctx = ctx;
 	w->index = index;
 	ctx->whole = w;
+	/* Whatever is set for sizes: what keeps an object alive is all that holds it. */
+	ctx->owned = ctx->classes = true;
 	w->max_roots = MAX_ROOTS;
 	w->roots = rme_arena_alloc(ctx->arena, w->max_roots * sizeof *w->roots);
 	w->words = rme_arena_alloc(ctx->arena, MAX_WORDS * sizeof *w->words);
