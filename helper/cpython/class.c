@@ -146,6 +146,24 @@ bool rme_type_is_named(const struct rme_python *py, rme_addr type, const char *t
 	return false;
 }
 
+/* The name of a member, which lies in the binary for a type in C: where that is missing,
+ * its descriptor in the type's dict has the name as an ASCII str. NULL: not known. */
+static const char *member_name(const struct rme_python *py, rme_addr type, rme_addr row)
+{
+	const struct rme_layout *l = py->layout;
+	rme_addr name = rme_ptr(row + (uint64_t)l->memberdef_name);
+	struct rme_dict_iter it = {0};
+
+	if (!(py->request->flags & (RME_CHECK_CODE | RME_LAYOUTS_ONLY)) || rme_is_text(py, name))
+		return (const char *)name;
+	while (rme_dict_next(py, rme_type_dict(py, type), &it))
+		if (rme_type_of(py, it.value) == py->sym.member_descriptor &&
+		    rme_ptr(it.value + (uint64_t)l->memberdescr_member) == row)
+			return (const char *)(rme_ptr(it.value + (uint64_t)l->descr_name) +
+					      (uint64_t)l->str_ascii_size);
+	return NULL;
+}
+
 /* A heap type's table has ob_size rows; a static type's ends at a row without a
  * name. type_new and PyType_FromSpec both leave tp_members pointing at it. */
 static int own_members(const struct rme_python *py, rme_addr type, rme_member_fn fn, void *arg)
@@ -160,12 +178,11 @@ static int own_members(const struct rme_python *py, rme_addr type, rme_member_fn
 	if (heap && rme_u64(type + (uint64_t)l->var_size) < n)
 		n = rme_u64(type + (uint64_t)l->var_size);
 	for (uint64_t i = 0; i < n; i++, table += (uint64_t)l->memberdef_size) {
-		rme_addr name = rme_ptr(table + (uint64_t)l->memberdef_name);
-		if (!name)
+		if (!rme_ptr(table + (uint64_t)l->memberdef_name))
 			break;
 		struct rme_member member = {
 			.owner = type,
-			.name = (const char *)name,
+			.name = member_name(py, type, table),
 			.offset = rme_u64(table + (uint64_t)l->memberdef_offset),
 			.kind = rme_i32(table + (uint64_t)l->memberdef_type),
 			.slot = heap && rme_ptr(type + (uint64_t)l->heaptype_slots),

@@ -33,7 +33,7 @@ enum { RME_MEMBER_OBJECT = 6, RME_MEMBER_OBJECT_EX = 16 };
 
 struct rme_member {
 	rme_addr owner;  /* the type that declares it */
-	const char *name; /* in the debuggee, zero-terminated */
+	const char *name; /* in the debuggee, zero-terminated; NULL: not there */
 	uint64_t offset; /* of the field, from the object */
 	int32_t kind;    /* RME_MEMBER_OBJECT or _EX, other numbers are no objects */
 	bool slot;       /* declared by __slots__ */

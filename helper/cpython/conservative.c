@@ -15,12 +15,17 @@ static bool is_live_object(struct rme_python *py, rme_addr word)
 	return refcount > 0 && !(refcount >> REFCOUNT_MAX_BITS);
 }
 
-void rme_refs_guess(struct rme_python *py, rme_addr from, rme_addr to, rme_addr not_this,
-		    const struct rme_sink *sink)
+uint64_t rme_refs_guess(struct rme_python *py, rme_addr from, rme_addr to, rme_addr not_this,
+			const struct rme_sink *sink)
 {
+	uint64_t n = 0;
+
 	for (rme_addr at = from; at + 8 <= to; at += 8) {
 		rme_addr word = rme_ptr(at);
-		if (at != not_this && is_live_object(py, word))
+		if (at != not_this && is_live_object(py, word)) {
 			rme_sink_visit(sink, word);
+			n++;
+		}
 	}
+	return n;
 }

@@ -1,7 +1,7 @@
 #include "cpython/discover.h"
 
+#include "cpython/inferred.h"
 #include "cpython/object.h"
-#include "cpython/type.h"
 
 #define L(field) ((uint64_t)py->layout->field)
 #define HAS(field) (py->layout->field != RME_ABSENT)
@@ -178,6 +178,7 @@ static const struct known known[] = {
 	ROW(wrapper_descriptor, ATTRIBUTE, "wrapper_descriptor", "object", "__init__"),
 	ROW(function, KEYS, "function", "__kwdefaults__", "__globals__"),
 	ROW(method, KEYS, "method", "__func__", "__self__"),
+	ROW(method_wrapper, KEYS, "method-wrapper", "__self__", "__objclass__"),
 	ROW(cell, KEYS, "cell", "cell_contents", "cell_contents"),
 	ROW(code, KEYS, "code", "co_consts", "co_names"),
 	ROW(frame, KEYS, "frame", "f_back", "f_lineno"),
@@ -190,7 +191,9 @@ static const struct known known[] = {
 	ROW(mappingproxy, ITEM, "mappingproxy", "_collections_abc", "mappingproxy"),
 	OLD(weakref, ITEM, "weakref.ReferenceType", "_weakref", "ref", "weakref"),
 	OLD(weakref_proxy, ITEM, "weakref.ProxyType", "_weakref", "ProxyType", "weakproxy"),
-	ROW(capsule, ITEM, "PyCapsule", "types", "CapsuleType"),
+	ROW(capsule, TYPE_OF, "PyCapsule", "datetime", "datetime_CAPI"),
+	ROW(capsule, TYPE_OF, "PyCapsule", "_datetime", "datetime_CAPI"),
+	ROW(capsule, TYPE_OF, "PyCapsule", "_socket", "CAPI"),
 	OLD(context, ITEM, "_contextvars.Context", "_contextvars", "Context", "Context"),
 	OLD(contextvar, ITEM, "_contextvars.ContextVar", "_contextvars", "ContextVar", "ContextVar"),
 };
@@ -373,7 +376,8 @@ static bool is_sure(const struct rme_python *py, rme_addr type, const char *name
 {
 	struct rme_direct direct;
 
-	return rme_kind_named(name) != RME_KIND_OTHER ||
+	return rme_kind_named(name) != RME_KIND_OTHER || rme_rule_named(py, name) ||
+	       rme_owned_named(name) ||
 	       rme_direct_rule(py->layout, name, rme_u64(type + L(type_basicsize)), &direct);
 }
 
@@ -502,8 +506,7 @@ static const char *discovered_name(const struct rme_python *py, rme_addr type)
 	return name_slot(names, type)->text;
 }
 
-/* Can the text be read to its end? */
-static bool is_text(const struct rme_python *py, rme_addr text)
+bool rme_is_text(const struct rme_python *py, rme_addr text)
 {
 	struct rme_guard guard;
 	volatile bool is = false;
@@ -522,5 +525,5 @@ const char *rme_type_c_name(const struct rme_python *py, rme_addr type)
 {
 	rme_addr name = rme_ptr(type + L(type_name));
 
-	return is_text(py, name) ? (const char *)name : discovered_name(py, type);
+	return rme_is_text(py, name) ? (const char *)name : discovered_name(py, type);
 }

@@ -27,4 +27,8 @@ bool rme_discover_init(struct rme_python *py);
  * debuggee or in the arena. May fault, but not for the name: hold a guard. */
 const char *rme_type_c_name(const struct rme_python *py, rme_addr type);
 
+/* Is there a text of the debuggee, with its terminating zero, of 1 to 255 bytes? Never
+ * faults. */
+bool rme_is_text(const struct rme_python *py, rme_addr text);
+
 #endif

@@ -65,6 +65,9 @@ struct rme_inferred {
  * known); `words`, `visits_type` and `managed` are set too. False: no rule is known. */
 bool rme_rule_find(struct rme_python *py, rme_addr type, struct rme_rule *ret);
 
+/* layout_rules.c: is there a rule for native types of that tp_name alone? */
+bool rme_rule_named(const struct rme_python *py, const char *name);
+
 /* layout_rules.c: what rule->reader reads. True when it was not exact. */
 bool rme_rule_read(struct rme_python *py, struct rme_type *t, const struct rme_rule *rule,
 		   rme_addr o, const struct rme_sink *sink);
@@ -72,8 +75,9 @@ bool rme_rule_read(struct rme_python *py, struct rme_type *t, const struct rme_r
 /* layout_rules.c: the managed dict or inline values, as PyObject_VisitManagedDict. */
 void rme_refs_managed(struct rme_python *py, rme_addr o, const struct rme_sink *sink);
 
-/* conservative.c: whatever looks like an object among the words [from, to). */
-void rme_refs_guess(struct rme_python *py, rme_addr from, rme_addr to, rme_addr not_this,
-		    const struct rme_sink *sink);
+/* conservative.c: whatever looks like an object among the words [from, to) but the one at
+ * `not_this`; how many do. */
+uint64_t rme_refs_guess(struct rme_python *py, rme_addr from, rme_addr to, rme_addr not_this,
+			const struct rme_sink *sink);
 
 #endif

@@ -145,7 +145,7 @@ static int on_member(void *arg, const struct rme_member *m)
 {
 	struct search *s = arg;
 
-	if ((m->kind != RME_MEMBER_OBJECT && m->kind != RME_MEMBER_OBJECT_EX) ||
+	if (!m->name || (m->kind != RME_MEMBER_OBJECT && m->kind != RME_MEMBER_OBJECT_EX) ||
 	    rme_ptr(s->parent + m->offset) != s->child)
 		return 0;
 	append_attribute(s, m->name);

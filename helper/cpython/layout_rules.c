@@ -389,7 +389,7 @@ static bool rule_of_kind(struct rme_python *py, rme_addr type, struct rme_rule *
 
 /* ctypes (Modules/_ctypes/_ctypes.c). Its instances are of static types without a
  * collector flag up to 3.12, so direct.inc has them only from 3.13. */
-static bool rule_of_ctypes(struct rme_python *py, const char *name, struct rme_rule *ret)
+static bool rule_of_ctypes(const struct rme_python *py, const char *name, struct rme_rule *ret)
 {
 	const struct rme_layout *l = py->layout;
 	bool function;
@@ -411,7 +411,7 @@ static bool rule_of_ctypes(struct rme_python *py, const char *name, struct rme_r
 	return l->cdata_base != RME_ABSENT;
 }
 
-static bool rule_of_name(struct rme_python *py, const char *name, struct rme_rule *ret)
+static bool rule_of_name(const struct rme_python *py, const char *name, struct rme_rule *ret)
 {
 	if (IS("itertools._tee_dataobject")) {
 		ret->reader = RME_READ_TEE;
@@ -436,6 +436,13 @@ static bool rule_of_name(struct rme_python *py, const char *name, struct rme_rul
 	}
 #undef IS
 	return rule_of_ctypes(py, name, ret);
+}
+
+bool rme_rule_named(const struct rme_python *py, const char *name)
+{
+	struct rme_rule rule;
+
+	return rule_of_name(py, name, &rule);
 }
 
 static bool rule_of_table(struct rme_python *py, rme_addr type, const char *name,

@@ -3,6 +3,7 @@
 #include "cpython/attribute.h"
 #include "cpython/dict.h"
 #include "cpython/discover.h"
+#include "cpython/inferred.h"
 #include "cpython/numpy.h"
 #include "cpython/refs.h"
 
@@ -140,8 +141,11 @@ void rme_type_find_owned(struct rme_python *py, struct rme_type *t)
 {
 	const char *name = rme_type_c_name(py, t->native);
 
-	if (!name)
+	if (!name) {
+		t->guess_owned = t->kind == RME_KIND_OTHER &&
+				 !(rme_u64(t->native + L(type_flags)) & FLAG_HAVE_GC);
 		return;
+	}
 #define F(field) py->layout->field
 #define OWNED(tp_name, which, minor_last, ...) \
 	if (rme_streq(name, tp_name)) { \
@@ -151,6 +155,16 @@ void rme_type_find_owned(struct rme_python *py, struct rme_type *t)
 #include "cpython/owned.def"
 #undef OWNED
 #undef F
+}
+
+bool rme_owned_named(const char *name)
+{
+#define OWNED(tp_name, ...) \
+	if (rme_streq(name, tp_name)) \
+		return true;
+#include "cpython/owned.def"
+#undef OWNED
+	return false;
 }
 
 void rme_refs_owned(struct rme_python *py, struct rme_type *t, rme_addr o,
@@ -164,6 +178,12 @@ void rme_refs_owned(struct rme_python *py, struct rme_type *t, rme_addr o,
 	for (unsigned i = 0; i < t->n_owned; i++)
 		if (rme_is_object(py, rme_ptr(o + t->owned[i])))
 			rme_sink_visit(sink, rme_ptr(o + t->owned[i]));
+	if (t->guess_owned &&
+	    rme_refs_guess(py, o + L(object_size), o + rme_u64(t->native + L(type_basicsize)),
+			   o + rme_u64(t->native + L(type_weaklistoffset)), sink)) {
+		t->n_inferred++;
+		t->example = o;
+	}
 	switch (t->kind) {
 	case RME_KIND_ODICT:
 		/* odict_traverse visits the keys of its list (Objects/odictobject.c). */

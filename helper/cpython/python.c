@@ -77,10 +77,11 @@ static bool find_symbols(struct rme_python *py)
  * each minor release was the first to export. The micro version follows later. */
 static uint32_t find_version(const struct rme_python *py)
 {
-	/* Since 3.13 also behind the cookie at _PyRuntime (pycore_debug_offsets.h): in
-	 * writable data, which is in every core, as Py_Version is not. */
-	if (py->sym.runtime && rme_bytes_are((const void *)py->sym.runtime, 8, "xdebugpy"))
-		return (uint32_t)rme_u64(py->sym.runtime + 8);
+	/* 3.13+: in writable data, which is in every core, as Py_Version is not. */
+	uint32_t version = py->sym.runtime ? rme_discover_version(py->sym.runtime) : 0;
+
+	if (version)
+		return version;
 	if (py->sym.version)
 		return rme_u32(py->sym.version);
 	if (py->sym.pystring)
@@ -264,6 +265,36 @@ static bool too_old(struct rme_python *py, struct rme_error *error)
 	return true;
 }
 
+/* The version as the binary tells it; 0 when that is not there to be read. */
+static uint32_t read_version(struct rme_python *py)
+{
+	struct rme_guard guard;
+	volatile uint32_t version = 0;
+
+	if (RME_GUARD(py->guards, &guard)) {
+		version = py->has_symbols ? find_version(py)
+					  : rme_discover_version(py->sym.runtime);
+		rme_guard_pop(py->guards, &guard);
+	}
+	return version;
+}
+
+/* The version is that of the layout that fits and that sys.hexversion agrees with. */
+static bool try_each_version(struct rme_python *py, struct rme_error *error)
+{
+	for (uint32_t minor = MINOR_WITH_COOKIE; minor-- > MINOR_FIRST;) {
+		py->version = 0x03000000 | minor << 16;
+		if (choose_layout(py, error) && read_hexversion(py)) {
+			error->kind[0] = 0; /* of the versions that it was not */
+			return true;
+		}
+	}
+	rme_error_set(error, "layout-mismatch",
+		      "the binary of this process that holds CPython is not here, and what is at its "
+		      "_PyRuntime is not of any version from 3.8 to 3.13 that is known");
+	return false;
+}
+
 static bool init_by_symbols(struct rme_python *py, struct rme_error *error)
 {
 	struct rme_guard guard;
@@ -272,35 +303,24 @@ static bool init_by_symbols(struct rme_python *py, struct rme_error *error)
 	if (py->request->runtime)
 		py->sym.runtime = py->request->runtime;
 	if (RME_GUARD(py->guards, &guard)) {
-		if (!too_old(py, error)) {
-			py->version = find_version(py);
-			ok = true;
-		}
+		ok = !too_old(py, error);
 		rme_guard_pop(py->guards, &guard);
 	} else {
 		rme_error_set(error, "not-python", "the data of the Python library cannot be read");
 	}
-	if (!ok || !choose_layout(py, error))
+	if (!ok)
+		return false;
+	py->version = read_version(py);
+	if (!py->version)
+		return try_each_version(py, error);
+	if (!choose_layout(py, error))
 		return false;
 	if (!py->sym.version)
 		read_hexversion(py);
 	return true;
 }
 
-static uint32_t cookie_version(struct rme_python *py)
-{
-	struct rme_guard guard;
-	volatile uint32_t version = 0;
-
-	if (RME_GUARD(py->guards, &guard)) {
-		version = rme_discover_version(py->sym.runtime);
-		rme_guard_pop(py->guards, &guard);
-	}
-	return version;
-}
-
-/* Without a binary: the version is in the runtime since 3.13, before it is that of the
- * layout that fits. */
+/* Without a binary. */
 static bool init_by_discovery(struct rme_python *py, struct rme_error *error)
 {
 	py->sym = (struct rme_symbols){.runtime = py->request->runtime};
@@ -312,20 +332,8 @@ static bool init_by_discovery(struct rme_python *py, struct rme_error *error)
 			      "_PyRuntime");
 		return false;
 	}
-	py->version = cookie_version(py);
-	if (py->version)
-		return choose_layout(py, error);
-	for (uint32_t minor = MINOR_WITH_COOKIE; minor-- > MINOR_FIRST;) {
-		py->version = 0x03000000 | minor << 16;
-		if (choose_layout(py, error) && read_hexversion(py)) {
-			error->kind[0] = 0; /* of the versions that it was not */
-			return true;
-		}
-	}
-	rme_error_set(error, "layout-mismatch",
-		      "none of the binaries of this process that hold CPython is here, and what is "
-		      "at its _PyRuntime is not of any version from 3.8 to 3.13 that is known");
-	return false;
+	py->version = read_version(py);
+	return py->version ? choose_layout(py, error) : try_each_version(py, error);
 }
 
 bool rme_python_init(struct rme_python *py, const struct rme_request *request,

@@ -108,6 +108,7 @@ struct rme_type {
 	uint8_t fast;      /* enum rme_fast */
 	bool leaf;         /* instances have no references in either measure */
 	bool no_code;      /* it has a tp_traverse that may not be called */
+	bool guess_owned;  /* no tp_traverse, and no name to look up what it owns by */
 	struct rme_inferred *inferred; /* inferred.h: how its references are read then */
 	rme_addr native;   /* the type that `kind` was read from */
 	uint8_t n_owned;   /* rows of owned.def: offsets of what it owns unseen */
@@ -156,6 +157,9 @@ enum rme_kind rme_kind_named(const char *tp_name);
 
 /* Is the type a structseq: a tuple with named fields, some of them hidden? */
 bool rme_type_is_structseq(struct rme_python *py, rme_addr type);
+
+/* owned.c: does owned.def say anything of native types of that tp_name? */
+bool rme_owned_named(const char *tp_name);
 
 /* owned.c: what owned.def says of the type. */
 void rme_type_find_owned(struct rme_python *py, struct rme_type *t);
