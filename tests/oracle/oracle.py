@@ -32,7 +32,7 @@ def _type_dict(cls):
     return _get_type_dict(cls) or {}
 
 
-PLAIN, FUNCTION, FRAME, PYTHON_SIZEOF, NDARRAY, MODULE = range(6)
+PLAIN, FUNCTION, FRAME, FOREIGN_SIZEOF, NDARRAY, MODULE = range(6)
 
 TYPE_SUBCLASS = 1 << 31  # Py_TPFLAGS_TYPE_SUBCLASS
 HAVE_GC = 1 << 14
@@ -43,7 +43,7 @@ MANAGED_DICT = 1 << 4  # 3.11
 class Oracle:
     def __init__(self):
         self.kinds = {}  # id of a type: how its instances are treated
-        self.own_size_of = {}  # id of a type with a __sizeof__ in Python: function
+        self.own_size_of = {}  # id of a type with a __sizeof__ of its own: function
         self.namespaces = set()
         for module in list(sys.modules.values()):
             if types.ModuleType in _mro(type(module)):
@@ -66,13 +66,13 @@ class Oracle:
             else:
                 kind = PLAIN
             sizeofs = [_type_dict(c)["__sizeof__"] for c in mro if "__sizeof__" in _type_dict(c)]
-            if not hasattr(sizeofs[0], "__objclass__"):
-                # Written in Python: nobody outside can evaluate it. The size
-                # is then what the nearest base in C says.
-                base = next(s for s in sizeofs if hasattr(s, "__objclass__"))
+            if not _is_known(sizeofs[0]):
+                # Nobody outside can evaluate it. The size is then what the nearest
+                # base says, and a caveat.
+                base = next(s for s in sizeofs if _is_known(s))
                 self.own_size_of[id(cls)] = lambda o, base=base, extra=_presize(cls): base(o) + extra
                 if kind == PLAIN:
-                    kind = PYTHON_SIZEOF
+                    kind = FOREIGN_SIZEOF
             self.kinds[id(cls)] = kind
         return kind
 
@@ -136,6 +136,16 @@ class Oracle:
             size += sum(map(self.own_size, special))
             refs, first = self._referents(plain, special), False
         return size, objects
+
+
+def _is_known(sizeof):
+    """Is it the __sizeof__ of the interpreter, its library or numpy, and in C?"""
+    owner = getattr(sizeof, "__objclass__", None)
+    if owner is None:
+        return False
+    package = owner.__module__.partition(".")[0]
+    origin = getattr(sys.modules.get(package), "__file__", None) or ""
+    return package == "numpy" or "site-packages" not in origin
 
 
 def _presize(cls):
