@@ -58,6 +58,21 @@ class Asker:
         return sorted(type(ctypes.cast(a, ctypes.py_object).value).__name__
                       for a in self.references(obj))
 
+    def reachable(self, root):
+        """Every object that it keeps, without classes, code and modules."""
+        seen, todo = {id(root): root}, [root]
+        while todo:
+            batch, todo = todo, []
+            for item in self.helper.ask(INSPECT, [(o,) for o in batch], flags=0,
+                                        capacity=1 << 26)["items"]:
+                for address in map(lambda a: int(a, 16), item["references"]):
+                    obj = ctypes.cast(address, ctypes.py_object).value
+                    if address not in seen and not isinstance(
+                            obj, (type, types.CodeType, types.ModuleType)):
+                        seen[address] = obj
+                        todo.append(obj)
+        return list(seen.values())
+
     def weighs(self, obj, classes=True, flags=0):
         reply = self.helper.memory(obj, flags=flags)
         return reply["size" if classes else "size_without_classes"]
@@ -411,6 +426,47 @@ def numpy_arrays(ask):
     numbers = numpy.zeros(100000)
     if not getsizeof(numbers) <= ask.weighs(numbers[10:20], classes=False) < getsizeof(numbers) + 2000:
         yield "a view's owner: %d" % ask.weighs(numbers[10:20], classes=False)
+
+
+@case
+def a_data_frame(ask):
+    """memory_usage(deep=True) is the arrays' bytes and each element's; what it leaves out are
+    the objects around them, and that elements may be shared."""
+    try:
+        import numpy
+        import pandas
+    except ImportError:
+        return
+    texts = ["text number %d" % i for i in range(1000)]
+    frame = pandas.DataFrame({
+        "number": numpy.arange(1000), "ratio": numpy.arange(1000) / 3, "text": texts,
+        "shared": pandas.Series([texts[0]] * 1000, dtype=object),
+        "day": pandas.date_range("2020-01-01", periods=1000), "flag": [True] * 1000})
+    usage = frame.memory_usage(deep=True, index=False)
+    parts = ask.reachable(frame)
+    data = sum(o.nbytes for o in parts if isinstance(o, numpy.ndarray) and o.base is None
+               and len(o.shape) and 1000 in o.shape)
+    elements = sum(getsizeof(o) for o in parts if isinstance(o, str) and o in set(texts))
+    again = 1000 * getsizeof(texts[0])  # memory_usage counts a shared element each time
+    if data + elements + again != usage.sum():
+        yield "%d of arrays, %d of elements; memory_usage says %d" % (
+            data, elements, usage.sum() - again)
+    around = ask.weighs(frame, classes=False) - data - elements
+    if not 0 < around < 30000:
+        yield "%d bytes around the data" % around
+
+
+@case
+def a_memory_map(ask):
+    """The pages of a file are no heap: the array over them weighs its header."""
+    try:
+        import numpy
+    except ImportError:
+        return
+    with __import__("tempfile").NamedTemporaryFile() as file:
+        array = numpy.memmap(file.name, dtype="u1", mode="w+", shape=(1000000,))
+        if ask.weighs(array, classes=False) > 20000:
+            yield "%d" % ask.weighs(array, classes=False)
 
 
 def main():

@@ -12,32 +12,20 @@ import pytest
 PROGRAM = pathlib.Path(__file__).resolve().parent / "allocations.py"
 COMMON = ("instances", "instances with __slots__", "dataclasses", "small dicts", "strings")
 
-_found = {}
-
 
 @pytest.fixture
-def growth(interpreter, request):
-    whole = request.config.getoption("--whole")
-    if interpreter.name not in _found:
+def growth(interpreter, pytestconfig):
+    whole = pytestconfig.getoption("--whole")
+    growths = pytestconfig.differential_growths
+    if interpreter.name not in growths:
         done = subprocess.run(
             [str(interpreter.path), str(PROGRAM), str(matrix.helper_library()),
              "300000" if whole else "30000"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=600,
             env=matrix.ENVIRONMENT)
         assert done.returncode == 0, done.stderr.decode()
-        _found[interpreter.name] = json.loads(done.stdout.decode())
-        if whole:
-            show(interpreter, _found[interpreter.name])
-    return _found[interpreter.name]
-
-
-def show(interpreter, growth):
-    print("\npython %-8s %38s %12s %9s %9s %9s" % (interpreter.version, "grown by", "bytes",
-                                                 "allocated", "getsizeof", "pages"))
-    for kind, row in growth.items():
-        print("  %-52s %12d %+8.2f%% %+8.2f%% %+8.2f%%" % (
-            kind, row["grown"], 100 * (row["allocated"] / row["grown"] - 1),
-            100 * (row["size"] / row["grown"] - 1), 100 * (row["resident"] / row["grown"] - 1)))
+        growths[interpreter.name] = json.loads(done.stdout.decode())
+    return growths[interpreter.name]
 
 
 def test_blocks(growth):
