@@ -416,14 +416,30 @@ static void consider(const struct rme_python *py, struct rme_names *names, rme_a
 	if (!rme_str_append(py, key, MAX_NAME / 4, &out) || out.overflow)
 		return;
 	text[out.size] = 0;
-	const char *in_module = rme_bytes_are(text, dot, "builtins.") ? text + dot : text;
+	/* _collections_abc calls the builtin iterators by their own names. */
+	bool builtin = rme_bytes_are(text, dot, "builtins.");
+	bool own_name = builtin || rme_bytes_are(text, dot, "_collections_abc.");
+	const char *in_module = own_name ? text + dot : text;
 	const char *candidates[] = {in_module, text[0] == '_' ? text + 1 : text, text + dot};
 	for (int i = 0; i < 3; i++)
 		if (is_sure(py, type, candidates[i])) {
 			keep(py, names, type, candidates[i], true);
 			return;
 		}
-	keep(py, names, type, in_module, in_module != text);
+	keep(py, names, type, in_module, builtin);
+}
+
+/* A class of the module, or one of the kind of sys.version_info, which only its one
+ * instance leads to. */
+static void search_value(const struct rme_python *py, struct rme_names *names, rme_addr module,
+			 const struct rme_dict_iter *it)
+{
+	rme_addr type = rme_type_of(py, it->value);
+
+	if (is_static_type(py, it->value))
+		consider(py, names, it->value, module, it->key);
+	else if (is_static_type(py, type) && rme_type_is_structseq(py, type))
+		consider(py, names, type, module, it->key);
 }
 
 static void search_module(const struct rme_python *py, struct rme_names *names, rme_addr name,
@@ -435,8 +451,7 @@ static void search_module(const struct rme_python *py, struct rme_names *names, 
 	if (RME_GUARD(py->guards, &guard)) {
 		if (rme_type_is(py, rme_type_of(py, module), py->sym.module))
 			while (rme_dict_next(py, rme_ptr(module + L(module_dict)), &it))
-				if (is_static_type(py, it.value))
-					consider(py, names, it.value, name, it.key);
+				search_value(py, names, name, &it);
 		rme_guard_pop(py->guards, &guard);
 	}
 }
@@ -461,6 +476,8 @@ static void search_modules(const struct rme_python *py, struct rme_names *names)
 		if (found)
 			keep(py, names, found, old ? known[i].old_name : known[i].name, true);
 	}
+	if (py->sym.cmethod)
+		keep(py, names, py->sym.cmethod, "builtin_method", true);
 	if (py->sym.none)
 		keep(py, names, rme_type_of(py, py->sym.none), "NoneType", true);
 	if ((found = get(py, builtins(py), "Ellipsis")))

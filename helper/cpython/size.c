@@ -195,6 +195,21 @@ static uint64_t size_deque(const struct rme_python *py, const struct rme_type *t
 	return t->basicsize + (n + per_block - 1) / per_block * L(block_size);
 }
 
+/* array.__sizeof__ (Modules/arraymodule.c) asks the type code's description, which a core
+ * without binaries may lack. */
+static bool array_itemsize(const struct rme_python *py, rme_addr o, uint64_t *ret)
+{
+	struct rme_guard guard;
+	volatile bool there = false;
+
+	if (RME_GUARD(py->guards, &guard)) {
+		*ret = (uint64_t)rme_i32(rme_ptr(o + L(array_descr)) + L(arraydescr_itemsize));
+		there = true;
+		rme_guard_pop(py->guards, &guard);
+	}
+	return there;
+}
+
 /* Struct.__sizeof__ (Modules/_struct.c): the codes end with one without fmtdef. */
 static uint64_t size_struct(const struct rme_python *py, const struct rme_type *t, rme_addr o)
 {
@@ -388,12 +403,13 @@ uint64_t rme_size_of(struct rme_python *py, struct rme_type *t, rme_addr o)
 		case RME_KIND_DEQUE:
 			size = size_deque(py, t, o);
 			break;
-		case RME_KIND_ARRAY:
-			size = t->basicsize +
-			       rme_u64(o + L(array_allocated)) *
-				       (uint64_t)rme_i32(rme_ptr(o + L(array_descr)) +
-							 L(arraydescr_itemsize));
+		case RME_KIND_ARRAY: {
+			uint64_t itemsize;
+			if (!array_itemsize(py, o, &itemsize))
+				goto unknown;
+			size = t->basicsize + rme_u64(o + L(array_allocated)) * itemsize;
 			break;
+		}
 		case RME_KIND_STRUCT:
 			size = size_struct(py, t, o);
 			break;

@@ -41,7 +41,7 @@ bool rme_is_gc(const struct rme_python *py, const struct rme_type *t, rme_addr o
 
 /* A structseq type is a tuple with n_sequence_fields in its dict
  * (Objects/structseq.c); its instances may hide fields behind ob_size. */
-bool rme_type_is_structseq(struct rme_python *py, rme_addr type)
+bool rme_type_is_structseq(const struct rme_python *py, rme_addr type)
 {
 	const struct rme_layout *l = py->layout;
 	rme_addr dict;

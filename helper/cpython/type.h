@@ -156,7 +156,7 @@ enum rme_kind rme_kind_of(struct rme_python *py, rme_addr type);
 enum rme_kind rme_kind_named(const char *tp_name);
 
 /* Is the type a structseq: a tuple with named fields, some of them hidden? */
-bool rme_type_is_structseq(struct rme_python *py, rme_addr type);
+bool rme_type_is_structseq(const struct rme_python *py, rme_addr type);
 
 /* owned.c: does owned.def say anything of native types of that tp_name? */
 bool rme_owned_named(const char *tp_name);
