@@ -390,13 +390,15 @@ bool rme_walk_pair_init(struct rme_walk *first, struct rme_walk *second, struct 
 }
 
 /* Is the pair at its end? Only when the other side is idle, and everything that either
- * sent has arrived: then nothing can wake it. */
+ * sent has arrived: then nothing can wake it. In this order: what it received it takes
+ * while it is not idle, so a side that is idle after all has arrived has worked it off, and
+ * what it sent meanwhile is seen. */
 static bool pair_is_over(const struct rme_walk *w)
 {
 	const struct rme_ring *in = w->inbox, *out = w->outbox;
 
-	return __atomic_load_n(&out->idle, __ATOMIC_SEQ_CST) &&
-	       out->n_sent == __atomic_load_n(&out->n_received, __ATOMIC_SEQ_CST) &&
+	return out->n_sent == __atomic_load_n(&out->n_received, __ATOMIC_SEQ_CST) &&
+	       __atomic_load_n(&out->idle, __ATOMIC_SEQ_CST) &&
 	       __atomic_load_n(&in->n_sent, __ATOMIC_SEQ_CST) == in->n_received;
 }
 
