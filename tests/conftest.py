@@ -85,6 +85,10 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(pytest.mark.xdist_group(params["interpreter"].name))
 
 
+def pytest_sessionfinish():
+    targets.clean()
+
+
 @pytest.fixture(scope="session")
 def shared_target(request):
     """shared_target(interpreter, program, *arguments): the same stopped program for

@@ -25,6 +25,8 @@ def compare(wrong, what, got, expected, fields=("size", "objects", "size_without
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_every_local_of_every_frame(subject, kind, interpreter, debugger, packages, program):
+    if kind == "core" and program == "pandas_session.py":
+        pytest.skip("see test_a_library_without_a_build_id")
     target, where = subject(kind, packages, program)
     numbers = range(1, len(target.frames) + 1)
     answers = session.run(debugger, ["py-config references traverse", "py-frames --json"]
@@ -51,6 +53,24 @@ def test_every_local_of_every_frame(subject, kind, interpreter, debugger, packag
                     wrong.append("%s: %s is at another address" % (what, name))
     assert not wrong, "\n".join(wrong[:40])
     assert reply["references"] == "traverse"
+
+
+def test_a_library_without_a_build_id(run_target, interpreter, debugger, packages):
+    """The tool that makes wheels moves the build-id of numpy's main library away from its
+    ELF header: its types are read by layouts, and the answer says so."""
+    target = run_target(packages, "pandas_session.py")
+    core = targets.kernel_core(target)
+    if core is None:
+        pytest.skip("core_pattern does not leave cores where the process died")
+    expected = target.frames[0]["locals"]
+    answers = session.run(debugger, ["py-config references traverse",
+                                     "py-top --frame 1 --limit 0 --json"], core=core, exe=packages)
+    reply = answers[1].reply
+    found = {item["expr"]: item for item in reply["items"]}
+    if any(found[name]["size"] != expected[name]["size"] for name in expected):
+        assert {"unverifiable-binary", "inferred-references"} & {c["kind"] for c in reply["caveats"]}
+    for name in ("numbers", "matrix", "view", "flat", "text"):
+        assert found[name]["size"] == expected[name]["size"], name
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import resource
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -25,13 +26,25 @@ class TargetFailed(Exception):
     pass
 
 
+_directories = []  # with what programs left there, cores of 50 MB among it
+
+
+def clean():
+    """Once, when nobody looks at a target or its core any more."""
+    while _directories:
+        shutil.rmtree(_directories.pop(), ignore_errors=True)
+
+
 class Target:
     """A program that has set its stage; a context manager that ends it.
 
     `argv` is the whole command line. `info` is what the program reported."""
 
     def __init__(self, argv, directory=None, env=None, timeout=120, wait_ready=True):
-        self.directory = pathlib.Path(directory or tempfile.mkdtemp(prefix="rme-target-"))
+        if directory is None:
+            directory = tempfile.mkdtemp(prefix="rme-target-")
+            _directories.append(directory)
+        self.directory = pathlib.Path(directory)
         os.mkfifo(self.directory / "go")
         self.output = self.directory / "output.txt"
         environment = dict(matrix.ENVIRONMENT, STAGE_DIR=str(self.directory), PYTHONHASHSEED="0")
