@@ -162,17 +162,14 @@ def test_binaries_elsewhere(uninstalled):
     assert without_undump(answer.json) == without_undump(whole)
 
 
-def test_no_binaries(uninstalled, interpreter):
-    """The core alone: either it tells enough, or undump says what is missing. From 3.13
-    on it does, by the cookie at _PyRuntime."""
+def test_no_binaries(uninstalled):
+    """The core alone tells enough, and undump says what is missing."""
     core, whole, _ = uninstalled
     answer = undump.ask(core, undump.request(TOP), library=matrix.helper_library())
     missing = [c for c in answer.json["undump"]["caveats"] if c["kind"] == "missing-binary"]
     assert len(missing) == 1 and "python" in missing[0]["message"]
-    if interpreter.minor >= (3, 13):
-        assert answer.kind is None, answer.output
-    if answer.kind is None:
-        assert answer.json["items"] == whole["items"]
+    assert answer.kind is None, answer.output
+    assert answer.json["items"] == whole["items"]
 
 
 CRASHES = {
