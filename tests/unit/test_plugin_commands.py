@@ -209,7 +209,7 @@ def test_config_shows_and_sets(asked):
     ("py-memory", "ca", 0, ["cache"]),
     ("py-memory", "cache co", 6, ["config"]),
     ("py-memory", "--fr", 0, ["--frame"]),
-    ("py-memory", "cache --al", 6, ["--all-threads"]),
+    ("py-memory", "cache --al", 6, ["--all-threads", "--allocated"]),
     ("py-memory", "--frame ", 8, []),
     ("py-memory", "cache.", 0, []),
     ("py-memory", 'cache["', 0, []),

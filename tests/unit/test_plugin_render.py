@@ -88,6 +88,27 @@ def test_classes_off_says_nothing_of_classes():
     assert "Without" not in lines(render.memory(dict(TOTAL, items=[LIST_B], classes="off"), Look()))
 
 
+def test_allocated_on_request():
+    a, total = dict(LIST_A, allocated=192), dict(TOTAL, allocated=288)
+    assert lines(render.memory(dict(total, items=[a, dict(LIST_B, allocated=None)]), Look())) == """\
+    Size  Allocated  Objects  Type  Name
+  172.0B     192.0B        4  list  a
+  252.0B                   5  list  b
+  252.0B     288.0B        5        together, shared objects once
+Without classes and code: 252.0B."""
+    frame = dict(FRAME, expr=None, **dict(TOTAL, allocated=288))
+    assert lines(render.memory(dict(total, items=[frame]), Look())) == """\
+  Frame    Size  Allocated  Objects  Function  Where
+      0  252.0B     288.0B        5  main      app.py:2
+Without classes and code: 252.0B."""
+
+
+def test_mostly_classes():
+    reply = dict(TOTAL, size_without_classes=100, items=[LIST_B])
+    assert lines(render.memory(reply, Look())).endswith(
+        "Without classes and code: 100.0B (`py-config classes off` makes that the main figure).")
+
+
 def test_caveats_close_a_report():
     reply = dict(TOTAL, items=[LIST_B], caveats=[
         {"kind": "faulted", "type": "list", "count": 2, "address": None,

@@ -6,6 +6,7 @@ from .table import BYTES, COUNT, TEXT, Column, table
 from .text import columns, count, plural, printable, shorten
 
 _SIZE = Column("Size", BYTES)
+_ALLOCATED = Column("Allocated", BYTES)
 _OBJECTS = Column("Objects", COUNT)
 _TYPE = Column("Type", TEXT)
 
@@ -17,9 +18,21 @@ def memory(reply, look):
     if any(item.get("expr") is None for item in items):
         return frames(reply, look)
     rows = [[item["size"], item["objects"], item["type"], item["expr"]] for item in items]
-    lines = table([_SIZE, _OBJECTS, _TYPE, Column("Name", TEXT)],
-                  rows + _together(reply, len(rows), 2), look)
-    return lines + _foot(reply, look)
+    rows += _together(reply, len(rows), 2)
+    heads = [_SIZE, _OBJECTS, _TYPE, Column("Name", TEXT)]
+    _add_allocated(heads, rows, items + [reply])
+    return table(heads, rows, look) + _foot(reply, look)
+
+
+def _add_allocated(heads, rows, items):
+    """Puts a column behind that of the sizes, where the helper was asked for it. A figure
+    that was not taken is left blank."""
+    if not any("allocated" in item for item in items):
+        return
+    at = heads.index(_SIZE) + 1
+    heads.insert(at, _ALLOCATED)
+    for row, item in zip(rows, items):
+        row.insert(at, item.get("allocated"))
 
 
 def top(reply, look):
@@ -69,6 +82,7 @@ def frames(reply, look):
         heads.insert(0, Column("", TEXT))
     if not items:
         return ["No Python frames."] + caveats(reply, look)
+    _add_allocated(heads, rows, items)
     return table(heads, rows, look) + _foot(reply, look, everything=len(items) > 1)
 
 
@@ -128,8 +142,13 @@ def _foot(reply, look, everything=False):
     if everything:
         lines.append("Together %s in %s, shared objects once."
                      % (look.size(reply["size"]), plural(reply["objects"], "object")))
+        if reply.get("allocated") is not None:
+            lines.append("The allocator gave %s for them." % look.size(reply["allocated"]))
     if "size_without_classes" in reply and reply.get("classes", "on") == "on":
-        lines.append("Without classes and code: %s." % look.size(reply["size_without_classes"]))
+        bare = reply["size_without_classes"]
+        hint = " (`py-config classes off` makes that the main figure)" \
+            if 2 * bare < reply["size"] else ""
+        lines.append("Without classes and code: %s%s." % (look.size(bare), hint))
     return lines + caveats(reply, look)
 
 

@@ -34,10 +34,10 @@ def on_thread(adapter, number):
 
 
 def question(adapter, settings, target, query, exprs=(), frame=None, all_threads=False,
-             limit=None, depth=None, options=0):
+             limit=None, depth=None, options=0, flags=0):
     """A Request about the selected thread. None stands for what the user did not say:
-    the selected frame, the limit and depth of the settings."""
-    flags = 0
+    the selected frame, the limit and depth of the settings. `flags` are more of enum
+    rme_flag than the settings say."""
     if settings.references == "traverse":
         flags |= TRAVERSE_ONLY
     if settings.classes == "off":

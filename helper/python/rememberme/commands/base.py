@@ -89,7 +89,8 @@ class Query(Command):
             exprs = [expr.parse(word, adapter.evaluate) for word in values.words]
             asked = session.question(
                 adapter, settings, target, self.query, exprs, frame, all_threads,
-                self.limit_of(values), getattr(values, "depth", None), self.options_of(values))
+                self.limit_of(values), getattr(values, "depth", None), self.options_of(values),
+                request.ALLOCATED if getattr(values, "allocated", False) else 0)
             reply = session.answer(adapter, settings, target, asked)
         self.add(target, reply)
         if values.json:

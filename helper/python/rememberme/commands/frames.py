@@ -8,7 +8,7 @@ class Frames(Query):
     name = "py-frames"
     summary = "The Python frames of the selected thread, numbered for --frame, with sizes."
     query = request.FRAMES
-    options = (arguments.THREAD, arguments.ALL_THREADS)
+    options = (arguments.THREAD, arguments.ALL_THREADS, arguments.ALLOCATED)
     about = """
 Frame 0 is the innermost. `*` marks the frame that the other commands take when they are given no
 --frame: the innermost Python frame that the selected C frame runs. From Python 3.11 on one C

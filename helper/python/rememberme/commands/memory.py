@@ -10,7 +10,7 @@ class Memory(Query):
     query = request.MEMORY
     operands = "[EXPR…]"
     max_exprs = None
-    options = Query.options + (arguments.ALL_THREADS,)
+    options = Query.options + (arguments.ALL_THREADS, arguments.ALLOCATED)
     about = """
 The size of an object is the sum of sys.getsizeof of every object that can be reached from it,
 itself included, each counted once. Modules and their namespaces are not entered. Without EXPR: the
