@@ -5,7 +5,7 @@
 #include "cpython/object.h"
 #include "cpython/size.h"
 
-#define L(field) ((uint64_t)py->layout->field)
+#define L(field)   ((uint64_t)py->layout->field)
 #define HAS(field) (py->layout->field != RME_ABSENT)
 
 enum {
@@ -73,7 +73,7 @@ static uint64_t separate_values(const struct rme_python *py, const struct rme_ty
 }
 
 static uint64_t str_blocks(const struct rme_python *py, rme_addr o, uint64_t headers,
-			   uint64_t basicsize, uint64_t own_size)
+                           uint64_t basicsize, uint64_t own_size)
 {
 	uint32_t state = rme_u32(o + L(str_state));
 	uint64_t kind = state >> 2 & 7, length = rme_u64(o + L(str_length)), main, data = 0;
@@ -92,8 +92,8 @@ static uint64_t str_blocks(const struct rme_python *py, rme_addr o, uint64_t hea
 	uint64_t copies = own_size > main + data ? own_size - main - data : 0;
 	if (!compact)
 		main = headers + basicsize; /* a subclass: its fields are not in its own size */
-	return block(o - headers, main) +
-	       (data ? block(rme_ptr(o + L(str_data)), data) : 0) + block(0, copies);
+	return block(o - headers, main) + (data ? block(rme_ptr(o + L(str_data)), data) : 0) +
+	       block(0, copies);
 }
 
 /* The values of a split table apart from any instance: what getsizeof counts for them are
@@ -120,12 +120,13 @@ static uint64_t dict_blocks(const struct rme_python *py, rme_addr o, uint64_t si
 	if (!rme_keys_read(py, keys, &k))
 		return 0;
 	if (rme_i64(keys + L(keys_refcnt)) == 1) {
-		in_keys = L(keys_header_size) + k.index_bytes +
-			  rme_keys_capacity(k.size) * k.entry_size;
+		in_keys =
+		    L(keys_header_size) + k.index_bytes + rme_keys_capacity(k.size) * k.entry_size;
 		size = block(keys, in_keys);
 	}
 	/* Values that are embedded in an instance are in that one's block (3.13). */
-	if (values && side > in_keys && !(HAS(values_embedded) && rme_u8(values + L(values_embedded))))
+	if (values && side > in_keys &&
+	    !(HAS(values_embedded) && rme_u8(values + L(values_embedded))))
 		size += split_values(py, values, side - in_keys);
 	return size;
 }
@@ -144,7 +145,7 @@ static uint64_t odict_blocks(const struct rme_python *py, rme_addr o, uint64_t s
 /* A heap type's member table follows it, with room for one more row
  * (PyType_GenericAlloc). Static types are in no block. */
 static uint64_t type_blocks(const struct rme_python *py, const struct rme_type *t, rme_addr o,
-			    uint64_t own_size)
+                            uint64_t own_size)
 {
 	struct rme_keys k;
 	rme_addr keys;
@@ -153,11 +154,11 @@ static uint64_t type_blocks(const struct rme_python *py, const struct rme_type *
 	if (!(rme_u64(o + L(type_flags)) & FLAG_HEAPTYPE))
 		return own_size;
 	size = block(o - t->presize,
-		     t->presize + t->basicsize + t->itemsize * (rme_u64(o + L(var_size)) + 1));
+	             t->presize + t->basicsize + t->itemsize * (rme_u64(o + L(var_size)) + 1));
 	keys = rme_ptr(o + L(heaptype_cached_keys));
 	if (keys && rme_keys_read(py, keys, &k))
 		size += block(keys, L(keys_header_size) + k.index_bytes +
-					    rme_keys_capacity(k.size) * k.entry_size);
+		                        rme_keys_capacity(k.size) * k.entry_size);
 	return size;
 }
 
@@ -175,15 +176,15 @@ static uint64_t element_blocks(const struct rme_python *py, rme_addr o, uint64_t
 	rme_addr extra = rme_ptr(o + L(element_extra));
 
 	return extra ? block(extra, L(elementextra_size)) +
-			       block(rme_ptr(extra + L(elementextra_children)),
-				     side - L(elementextra_size))
-		     : 0;
+	                   block(rme_ptr(extra + L(elementextra_children)),
+	                         side - L(elementextra_size))
+	             : 0;
 }
 
 /* The blocks besides the object's own, of types that have a __sizeof__; `side` is what
  * that counts for them. */
 static uint64_t side_blocks(struct rme_python *py, const struct rme_type *t, rme_addr o,
-			    uint64_t side)
+                            uint64_t side)
 {
 	switch (t->size_kind) {
 	case RME_KIND_LIST:
@@ -201,7 +202,8 @@ static uint64_t side_blocks(struct rme_python *py, const struct rme_type *t, rme
 		return element_blocks(py, o, side);
 	case RME_KIND_NDARRAY: {
 		uint64_t data = rme_numpy_array_data(o);
-		return block(0, side - data) + (data ? malloc_block(rme_numpy_array_address(o), data) : 0);
+		return block(0, side - data) +
+		       (data ? malloc_block(rme_numpy_array_address(o), data) : 0);
 	}
 	case RME_KIND_BYTESIO:
 		return block(rme_ptr(o + L(bytesio_buf)), side);
@@ -212,7 +214,7 @@ static uint64_t side_blocks(struct rme_python *py, const struct rme_type *t, rme
 
 /* long_subtype_new (Objects/longobject.c): an item more than there are digits. */
 static uint64_t int_subclass(const struct rme_python *py, const struct rme_type *t,
-			     uint64_t own_size)
+                             uint64_t own_size)
 {
 	uint64_t fixed = t->presize + (HAS(int_tag) ? t->basicsize : L(int_digits));
 	uint64_t digits = own_size > fixed ? (own_size - fixed) / t->itemsize : 1;
@@ -221,7 +223,7 @@ static uint64_t int_subclass(const struct rme_python *py, const struct rme_type 
 }
 
 uint64_t rme_allocated_of(struct rme_python *py, const struct rme_type *t, rme_addr o,
-			  uint64_t own_size)
+                          uint64_t own_size)
 {
 	uint64_t headers = t->presize, main = own_size;
 

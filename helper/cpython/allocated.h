@@ -8,6 +8,6 @@
 
 /* Bytes. `own_size` is rme_size_of's. May fault: hold a guard. */
 uint64_t rme_allocated_of(struct rme_python *py, const struct rme_type *t, rme_addr object,
-			  uint64_t own_size);
+                          uint64_t own_size);
 
 #endif

@@ -44,7 +44,7 @@ static void read_all(rme_addr state, struct rme_arenas *ret)
 		rme_addr arena = arenas + i * ARENA_OBJECT_SIZE;
 		if (rme_ptr(arena + ARENA_ADDRESS))
 			read_arena(rme_ptr(arena + ARENA_ADDRESS),
-				   rme_ptr(arena + ARENA_POOL_ADDRESS), ret);
+			           rme_ptr(arena + ARENA_POOL_ADDRESS), ret);
 	}
 }
 

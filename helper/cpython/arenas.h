@@ -7,7 +7,7 @@
 
 struct rme_arenas {
 	uint64_t n;
-	uint64_t bytes;	    /* taken from the system and touched */
+	uint64_t bytes;     /* taken from the system and touched */
 	uint64_t allocated; /* of these, in blocks that are in use, rounded up as they are */
 	uint64_t n_blocks;
 };

@@ -13,7 +13,7 @@ enum {
 #define MANAGED_VALUES_OFFSET 32 /* 3.11 only */
 
 static void managed_read(const struct rme_python *py, rme_addr object, rme_addr type,
-			 struct rme_instance *ret)
+                         struct rme_instance *ret)
 {
 	const struct rme_layout *l = py->layout;
 	rme_addr word = rme_ptr(object - MANAGED_DICT_OFFSET);
@@ -87,7 +87,7 @@ rme_addr rme_instance_dict(const struct rme_python *py, rme_addr object)
 /* For an instance without a dict object: one that has both (3.13) shows the same values
  * in its dict. */
 static bool open_values(const struct rme_python *py, const struct rme_instance *in,
-			struct rme_dict_iter *it)
+                        struct rme_dict_iter *it)
 {
 	*it = (struct rme_dict_iter){0};
 	return in->values && rme_dict_iter_values(py, in->keys, in->values, in->n_values, it);
@@ -125,7 +125,7 @@ static int on_member(void *arg, const struct rme_member *m)
 }
 
 int rme_attributes_each(const struct rme_python *py, rme_addr object, rme_attribute_fn fn,
-			void *arg)
+                        void *arg)
 {
 	struct slots slots = {object, fn, arg};
 	struct rme_instance in;

@@ -29,6 +29,6 @@ rme_addr rme_instance_get(const struct rme_python *py, rme_addr object, const vo
  * the debuggee. A non-zero return stops and is returned. */
 typedef int (*rme_attribute_fn)(void *arg, rme_addr name, const char *slot_name, rme_addr value);
 int rme_attributes_each(const struct rme_python *py, rme_addr object, rme_attribute_fn fn,
-			void *arg);
+                        void *arg);
 
 #endif

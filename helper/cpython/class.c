@@ -26,14 +26,13 @@ void rme_type_name_append(const struct rme_python *py, rme_addr type, struct rme
 
 	if (has_flag(py, type, FLAG_HEAPTYPE)) {
 		rme_addr dict = rme_type_dict(py, type);
-		rme_addr module = dict ? rme_dict_get_str(py, dict, module_key,
-							  sizeof module_key - 1)
-				       : 0;
+		rme_addr module =
+		    dict ? rme_dict_get_str(py, dict, module_key, sizeof module_key - 1) : 0;
 		if (module && !rme_str_equals(py, module, builtins, sizeof builtins - 2) &&
 		    rme_str_append(py, module, MAX_NAME, out))
 			rme_buffer_char(out, '.');
 		if (rme_str_append(py, rme_ptr(type + (uint64_t)l->heaptype_qualname), MAX_NAME,
-				   out))
+		                   out))
 			return;
 		out->size = start;
 	}
@@ -85,7 +84,7 @@ rme_addr rme_type_dict(const struct rme_python *py, rme_addr type)
 	const struct rme_layout *l = py->layout;
 
 	return is_per_interpreter(py, type) ? static_type_field(py, type, l->statictype_dict)
-					    : rme_ptr(type + (uint64_t)l->type_dict);
+	                                    : rme_ptr(type + (uint64_t)l->type_dict);
 }
 
 rme_addr rme_type_subclasses(const struct rme_python *py, rme_addr type)
@@ -93,7 +92,7 @@ rme_addr rme_type_subclasses(const struct rme_python *py, rme_addr type)
 	const struct rme_layout *l = py->layout;
 
 	return is_per_interpreter(py, type) ? static_type_field(py, type, l->statictype_subclasses)
-					    : rme_ptr(type + (uint64_t)l->type_subclasses);
+	                                    : rme_ptr(type + (uint64_t)l->type_subclasses);
 }
 
 rme_addr rme_type_lookup(const struct rme_python *py, rme_addr type, const void *utf8, size_t n)
@@ -160,7 +159,7 @@ static const char *member_name(const struct rme_python *py, rme_addr type, rme_a
 		if (rme_type_of(py, it.value) == py->sym.member_descriptor &&
 		    rme_ptr(it.value + (uint64_t)l->memberdescr_member) == row)
 			return (const char *)(rme_ptr(it.value + (uint64_t)l->descr_name) +
-					      (uint64_t)l->str_ascii_size);
+			                      (uint64_t)l->str_ascii_size);
 	return NULL;
 }
 
@@ -181,11 +180,11 @@ static int own_members(const struct rme_python *py, rme_addr type, rme_member_fn
 		if (!rme_ptr(table + (uint64_t)l->memberdef_name))
 			break;
 		struct rme_member member = {
-			.owner = type,
-			.name = member_name(py, type, table),
-			.offset = rme_u64(table + (uint64_t)l->memberdef_offset),
-			.kind = rme_i32(table + (uint64_t)l->memberdef_type),
-			.slot = heap && rme_ptr(type + (uint64_t)l->heaptype_slots),
+		    .owner = type,
+		    .name = member_name(py, type, table),
+		    .offset = rme_u64(table + (uint64_t)l->memberdef_offset),
+		    .kind = rme_i32(table + (uint64_t)l->memberdef_type),
+		    .slot = heap && rme_ptr(type + (uint64_t)l->heaptype_slots),
 		};
 		int stop = fn(arg, &member);
 		if (stop)

@@ -32,11 +32,11 @@ bool rme_type_is_named(const struct rme_python *py, rme_addr type, const char *t
 enum { RME_MEMBER_OBJECT = 6, RME_MEMBER_OBJECT_EX = 16 };
 
 struct rme_member {
-	rme_addr owner;  /* the type that declares it */
+	rme_addr owner;   /* the type that declares it */
 	const char *name; /* in the debuggee, zero-terminated; NULL: not there */
-	uint64_t offset; /* of the field, from the object */
-	int32_t kind;    /* RME_MEMBER_OBJECT or _EX, other numbers are no objects */
-	bool slot;       /* declared by __slots__ */
+	uint64_t offset;  /* of the field, from the object */
+	int32_t kind;     /* RME_MEMBER_OBJECT or _EX, other numbers are no objects */
+	bool slot;        /* declared by __slots__ */
 };
 
 /* Calls fn(arg, member) for each member that the type and its bases declare, the

@@ -16,7 +16,7 @@ static bool is_live_object(struct rme_python *py, rme_addr word)
 }
 
 uint64_t rme_refs_guess(struct rme_python *py, rme_addr from, rme_addr to, rme_addr not_this,
-			const struct rme_sink *sink)
+                        const struct rme_sink *sink)
 {
 	uint64_t n = 0;
 

@@ -36,11 +36,11 @@ bool rme_keys_read(const struct rme_python *py, rme_addr keys, struct rme_keys *
 		if (!ret->size || ret->size & (ret->size - 1) || ret->size >> LOG2_SIZE_MAX)
 			return false;
 		ret->index_bytes = ret->size * (ret->size <= 0xff         ? 1
-						: ret->size <= 0xffff     ? 2
-						: ret->size <= 0xffffffff ? 4
-									  : 8);
-		ret->unicode = py->lookdict &&
-			       rme_ptr(keys + (uint64_t)l->keys_lookup) != py->lookdict;
+		                                : ret->size <= 0xffff     ? 2
+		                                : ret->size <= 0xffffffff ? 4
+		                                                          : 8);
+		ret->unicode =
+		    py->lookdict && rme_ptr(keys + (uint64_t)l->keys_lookup) != py->lookdict;
 	}
 	if (usable < 0 || n_entries < 0 ||
 	    (uint64_t)usable + (uint64_t)n_entries > rme_keys_capacity(ret->size))
@@ -62,7 +62,7 @@ rme_addr rme_keys_value(const struct rme_keys *keys, uint64_t i)
 }
 
 bool rme_dict_iter_values(const struct rme_python *py, rme_addr keys, rme_addr values,
-			  uint64_t n_values, struct rme_dict_iter *it)
+                          uint64_t n_values, struct rme_dict_iter *it)
 {
 	if (!keys || !rme_keys_read(py, keys, &it->keys))
 		return false;
@@ -144,7 +144,7 @@ static rme_addr lookdict_of_importlib(const struct rme_python *py)
 	if (!module || rme_type_of(py, module) != py->sym.module)
 		return 0;
 	rme_addr dict = rme_dict_get_str(py, rme_ptr(module + (uint64_t)l->module_dict), member,
-					 sizeof member - 1);
+	                                 sizeof member - 1);
 	if (!dict || rme_type_of(py, dict) != py->sym.dict)
 		return 0;
 	rme_addr keys = rme_ptr(dict + (uint64_t)l->dict_keys);

@@ -8,7 +8,7 @@
 /* The raw tables, for sizes and references. */
 struct rme_keys {
 	rme_addr entries;
-	uint64_t size;       /* slots of the hash table, 2^n */
+	uint64_t size; /* slots of the hash table, 2^n */
 	uint64_t index_bytes;
 	uint64_t entry_size; /* 24: hash, key, value; 16: key, value */
 	uint64_t n_entries;  /* used so far, deleted ones included */
@@ -44,7 +44,7 @@ struct rme_dict_iter {
 	uint64_t index;
 	rme_addr key; /* may be a non-str object */
 	rme_addr value;
-	bool open;    /* the rest is private */
+	bool open; /* the rest is private */
 	rme_addr values;
 	struct rme_keys keys;
 };
@@ -53,7 +53,7 @@ bool rme_dict_next(const struct rme_python *py, rme_addr dict, struct rme_dict_i
 /* The same for a key table and its separate values: inline and shared ones. `n_values`
  * of them may be read. Open the iterator, then call rme_dict_next with dict 0. */
 bool rme_dict_iter_values(const struct rme_python *py, rme_addr keys, rme_addr values,
-			  uint64_t n_values, struct rme_dict_iter *it);
+                          uint64_t n_values, struct rme_dict_iter *it);
 
 /* The value of a str or int key, by comparison with every entry (no hashing: the
  * hash is randomised); 0 when absent. */

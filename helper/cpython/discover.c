@@ -3,7 +3,7 @@
 #include "cpython/inferred.h"
 #include "cpython/object.h"
 
-#define L(field) ((uint64_t)py->layout->field)
+#define L(field)   ((uint64_t)py->layout->field)
 #define HAS(field) (py->layout->field != RME_ABSENT)
 
 enum {
@@ -11,7 +11,7 @@ enum {
 	MAX_INTERPRETERS = 10000,
 	MAX_IMAGES = 65536,
 	MAX_TYPES = 1 << 16,
-	MAX_TAIL = 1 << 26, /* of zeroed data behind a file's last mapping */
+	MAX_TAIL = 1 << 26,    /* of zeroed data behind a file's last mapping */
 	MAX_UNREADABLE = 1024, /* pages between a file's mappings */
 	PAGE = 4096,
 	COOKIE_SINCE = 0x030d0000
@@ -34,8 +34,8 @@ uint32_t rme_discover_version(rme_addr runtime)
 	return version >= COOKIE_SINCE && version < 0x04000000 ? (uint32_t)version : 0;
 }
 
-/* Is it a _PyRuntime of that layout, as far as can be told at once: with a main interpreter in its list, which points
- * back (3.9+), and whose first thread state points back? */
+/* Is it a _PyRuntime of that layout, as far as can be told at once: with a main interpreter in its
+ * list, which points back (3.9+), and whose first thread state points back? */
 static bool is_runtime(const struct rme_layout *l, rme_addr a)
 {
 	rme_addr interp = rme_ptr(a + (uint64_t)l->runtime_interpreters_main);
@@ -146,56 +146,58 @@ struct known {
 	char old_name[12]; /* tp_name in 3.8 and 3.9, if another */
 };
 
-#define OLD(member, route, name, at, key, old) \
-	{offsetof(struct rme_symbols, member), route, name, at, key, old}
+#define OLD(member, route, name, at, key, old)                                                     \
+	{                                                                                          \
+		offsetof(struct rme_symbols, member), route, name, at, key, old                    \
+	}
 #define ROW(member, route, name, at, key) OLD(member, route, name, at, key, "")
-#define BUILTIN(member, name) ROW(member, ITEM, name, "builtins", name)
+#define BUILTIN(member, name)             ROW(member, ITEM, name, "builtins", name)
 static const struct known known[] = {
-	BUILTIN(object, "object"),
-	BUILTIN(type, "type"),
-	BUILTIN(int_, "int"),
-	BUILTIN(bool_, "bool"),
-	BUILTIN(float_, "float"),
-	BUILTIN(str, "str"),
-	BUILTIN(bytes, "bytes"),
-	BUILTIN(bytearray, "bytearray"),
-	BUILTIN(list, "list"),
-	BUILTIN(tuple, "tuple"),
-	BUILTIN(dict, "dict"),
-	BUILTIN(set, "set"),
-	BUILTIN(frozenset, "frozenset"),
-	BUILTIN(property, "property"),
-	BUILTIN(classmethod, "classmethod"),
-	BUILTIN(staticmethod, "staticmethod"),
-	BUILTIN(memoryview, "memoryview"),
-	BUILTIN(range, "range"),
-	BUILTIN(slice, "slice"),
-	ROW(cfunction, TYPE_OF, "builtin_function_or_method", "builtins", "len"),
-	ROW(method_descriptor, ATTRIBUTE, "method_descriptor", "list", "append"),
-	ROW(classmethod_descriptor, ATTRIBUTE, "classmethod_descriptor", "dict", "fromkeys"),
-	ROW(member_descriptor, ATTRIBUTE, "member_descriptor", "slice", "start"),
-	ROW(getset_descriptor, ATTRIBUTE, "getset_descriptor", "object", "__class__"),
-	ROW(wrapper_descriptor, ATTRIBUTE, "wrapper_descriptor", "object", "__init__"),
-	ROW(function, KEYS, "function", "__kwdefaults__", "__globals__"),
-	ROW(method, KEYS, "method", "__func__", "__self__"),
-	ROW(method_wrapper, KEYS, "method-wrapper", "__self__", "__objclass__"),
-	ROW(cell, KEYS, "cell", "cell_contents", "cell_contents"),
-	ROW(code, KEYS, "code", "co_consts", "co_names"),
-	ROW(frame, KEYS, "frame", "f_back", "f_lineno"),
-	ROW(generator, KEYS, "generator", "gi_frame", "gi_code"),
-	ROW(coroutine, KEYS, "coroutine", "cr_frame", "cr_code"),
-	ROW(async_generator, KEYS, "async_generator", "ag_frame", "ag_code"),
-	ROW(async_generator, ITEM, "async_generator", "_collections_abc", "async_generator"),
-	ROW(traceback, KEYS, "traceback", "tb_next", "tb_frame"),
-	ROW(odict, ITEM, "collections.OrderedDict", "_collections", "OrderedDict"),
-	ROW(mappingproxy, ITEM, "mappingproxy", "_collections_abc", "mappingproxy"),
-	OLD(weakref, ITEM, "weakref.ReferenceType", "_weakref", "ref", "weakref"),
-	OLD(weakref_proxy, ITEM, "weakref.ProxyType", "_weakref", "ProxyType", "weakproxy"),
-	ROW(capsule, TYPE_OF, "PyCapsule", "datetime", "datetime_CAPI"),
-	ROW(capsule, TYPE_OF, "PyCapsule", "_datetime", "datetime_CAPI"),
-	ROW(capsule, TYPE_OF, "PyCapsule", "_socket", "CAPI"),
-	OLD(context, ITEM, "_contextvars.Context", "_contextvars", "Context", "Context"),
-	OLD(contextvar, ITEM, "_contextvars.ContextVar", "_contextvars", "ContextVar", "ContextVar"),
+    BUILTIN(object, "object"),
+    BUILTIN(type, "type"),
+    BUILTIN(int_, "int"),
+    BUILTIN(bool_, "bool"),
+    BUILTIN(float_, "float"),
+    BUILTIN(str, "str"),
+    BUILTIN(bytes, "bytes"),
+    BUILTIN(bytearray, "bytearray"),
+    BUILTIN(list, "list"),
+    BUILTIN(tuple, "tuple"),
+    BUILTIN(dict, "dict"),
+    BUILTIN(set, "set"),
+    BUILTIN(frozenset, "frozenset"),
+    BUILTIN(property, "property"),
+    BUILTIN(classmethod, "classmethod"),
+    BUILTIN(staticmethod, "staticmethod"),
+    BUILTIN(memoryview, "memoryview"),
+    BUILTIN(range, "range"),
+    BUILTIN(slice, "slice"),
+    ROW(cfunction, TYPE_OF, "builtin_function_or_method", "builtins", "len"),
+    ROW(method_descriptor, ATTRIBUTE, "method_descriptor", "list", "append"),
+    ROW(classmethod_descriptor, ATTRIBUTE, "classmethod_descriptor", "dict", "fromkeys"),
+    ROW(member_descriptor, ATTRIBUTE, "member_descriptor", "slice", "start"),
+    ROW(getset_descriptor, ATTRIBUTE, "getset_descriptor", "object", "__class__"),
+    ROW(wrapper_descriptor, ATTRIBUTE, "wrapper_descriptor", "object", "__init__"),
+    ROW(function, KEYS, "function", "__kwdefaults__", "__globals__"),
+    ROW(method, KEYS, "method", "__func__", "__self__"),
+    ROW(method_wrapper, KEYS, "method-wrapper", "__self__", "__objclass__"),
+    ROW(cell, KEYS, "cell", "cell_contents", "cell_contents"),
+    ROW(code, KEYS, "code", "co_consts", "co_names"),
+    ROW(frame, KEYS, "frame", "f_back", "f_lineno"),
+    ROW(generator, KEYS, "generator", "gi_frame", "gi_code"),
+    ROW(coroutine, KEYS, "coroutine", "cr_frame", "cr_code"),
+    ROW(async_generator, KEYS, "async_generator", "ag_frame", "ag_code"),
+    ROW(async_generator, ITEM, "async_generator", "_collections_abc", "async_generator"),
+    ROW(traceback, KEYS, "traceback", "tb_next", "tb_frame"),
+    ROW(odict, ITEM, "collections.OrderedDict", "_collections", "OrderedDict"),
+    ROW(mappingproxy, ITEM, "mappingproxy", "_collections_abc", "mappingproxy"),
+    OLD(weakref, ITEM, "weakref.ReferenceType", "_weakref", "ref", "weakref"),
+    OLD(weakref_proxy, ITEM, "weakref.ProxyType", "_weakref", "ProxyType", "weakproxy"),
+    ROW(capsule, TYPE_OF, "PyCapsule", "datetime", "datetime_CAPI"),
+    ROW(capsule, TYPE_OF, "PyCapsule", "_datetime", "datetime_CAPI"),
+    ROW(capsule, TYPE_OF, "PyCapsule", "_socket", "CAPI"),
+    OLD(context, ITEM, "_contextvars.Context", "_contextvars", "Context", "Context"),
+    OLD(contextvar, ITEM, "_contextvars.ContextVar", "_contextvars", "ContextVar", "ContextVar"),
 };
 #undef BUILTIN
 #undef ROW
@@ -203,8 +205,8 @@ static const struct known known[] = {
 
 static bool is_static_type(const struct rme_python *py, rme_addr a)
 {
-	return is_pointer(a) && is_pointer(rme_type_of(py, a)) && rme_is_a(py, a, RME_TYPE_SUBCLASS) &&
-	       !(rme_u64(a + L(type_flags)) & FLAG_HEAPTYPE);
+	return is_pointer(a) && is_pointer(rme_type_of(py, a)) &&
+	       rme_is_a(py, a, RME_TYPE_SUBCLASS) && !(rme_u64(a + L(type_flags)) & FLAG_HEAPTYPE);
 }
 
 static rme_addr get(const struct rme_python *py, rme_addr dict, const char *key)
@@ -232,8 +234,8 @@ static rme_addr namespace_of(const struct rme_python *py, const char *name)
 
 /* Calls fn for every direct subclass of the type: tp_subclasses is a dict of weak
  * references. */
-static void each_subclass(const struct rme_python *py, rme_addr type,
-			  void (*fn)(void *, rme_addr), void *arg)
+static void each_subclass(const struct rme_python *py, rme_addr type, void (*fn)(void *, rme_addr),
+                          void *arg)
 {
 	struct rme_dict_iter it = {0};
 	rme_addr dict = rme_type_subclasses(py, type);
@@ -327,9 +329,9 @@ bool rme_discover_symbols(struct rme_python *py)
 struct rme_names {
 	struct name {
 		rme_addr type;
-		char *text;  /* NULL: nobody knows */
-		bool sure; /* it is the tp_name of a type that the helper knows */
-	} *slots;
+		char *text; /* NULL: nobody knows */
+		bool sure;  /* it is the tp_name of a type that the helper knows */
+	} * slots;
 	uint64_t n_slots, n_used;
 	bool searched; /* every module was looked through */
 };
@@ -382,14 +384,14 @@ static bool is_sure(const struct rme_python *py, rme_addr type, const char *name
 }
 
 static void keep(const struct rme_python *py, struct rme_names *names, rme_addr type,
-		 const char *text, bool sure)
+                 const char *text, bool sure)
 {
 	if (!room_for_one(py, names))
 		return;
 	struct name *n = name_slot(names, type);
 	/* "datetime.timezone" is better than "_datetime.timezone". */
-	bool better = n->type && !n->sure &&
-		      (sure || (n->text[0] == '_' && rme_streq(n->text + 1, text)));
+	bool better =
+	    n->type && !n->sure && (sure || (n->text[0] == '_' && rme_streq(n->text + 1, text)));
 	if (n->type && !better)
 		return;
 	size_t size = rme_strlen(text) + 1;
@@ -404,7 +406,7 @@ static void keep(const struct rme_python *py, struct rme_names *names, rme_addr 
 /* The tp_name that a type probably has that is `key` in the namespace of `module`: most
  * modules in C call themselves in it as the module in Python that imports them. */
 static void consider(const struct rme_python *py, struct rme_names *names, rme_addr type,
-		     rme_addr module, rme_addr key)
+                     rme_addr module, rme_addr key)
 {
 	char text[2 * MAX_NAME];
 	struct rme_buffer out = {text, sizeof text - 1, 0, false};
@@ -432,7 +434,7 @@ static void consider(const struct rme_python *py, struct rme_names *names, rme_a
 /* A class of the module, or one of the kind of sys.version_info, which only its one
  * instance leads to. */
 static void search_value(const struct rme_python *py, struct rme_names *names, rme_addr module,
-			 const struct rme_dict_iter *it)
+                         const struct rme_dict_iter *it)
 {
 	rme_addr type = rme_type_of(py, it->value);
 
@@ -443,7 +445,7 @@ static void search_value(const struct rme_python *py, struct rme_names *names, r
 }
 
 static void search_module(const struct rme_python *py, struct rme_names *names, rme_addr name,
-			  rme_addr module)
+                          rme_addr module)
 {
 	struct rme_dict_iter it = {0};
 	struct rme_guard guard;

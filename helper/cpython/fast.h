@@ -9,7 +9,7 @@
 
 /* Handles the object, or returns false and has done nothing. */
 static inline bool rme_fast(struct rme_python *py, struct rme_type *t, rme_addr o, bool owned,
-			    const struct rme_sink *sink, uint64_t *size)
+                            const struct rme_sink *sink, uint64_t *size)
 {
 	const struct rme_layout *l = py->layout;
 
@@ -25,7 +25,7 @@ static inline bool rme_fast(struct rme_python *py, struct rme_type *t, rme_addr 
 	case RME_FAST_INSTANCE:
 		*size = t->basicsize + t->presize;
 		((int (*)(rme_addr, int (*)(void *, void *), void *))t->traverse)(o, sink->visit,
-										  sink->arg);
+		                                                                  sink->arg);
 		if (owned)
 			rme_refs_owned(py, t, o, sink);
 		return true;
@@ -52,7 +52,7 @@ static inline bool rme_fast(struct rme_python *py, struct rme_type *t, rme_addr 
 		if (n > room) /* being resized or sorted */
 			return false;
 		rme_probe(rme_ptr(o + (uint64_t)l->list_items),
-			  room < 1ull << 44 ? 8 * room : ~0ull);
+		          room < 1ull << 44 ? 8 * room : ~0ull);
 		*size = t->basicsize + 8 * room + t->presize;
 		sink->range(sink->arg, rme_ptr(o + (uint64_t)l->list_items), n, 8);
 		return true;
@@ -65,7 +65,7 @@ static inline bool rme_fast(struct rme_python *py, struct rme_type *t, rme_addr 
 		*size = t->basicsize + t->presize;
 		if (rme_i64(keys + (uint64_t)l->keys_refcnt) == 1)
 			*size += (uint64_t)l->keys_header_size + k.index_bytes +
-				 rme_keys_capacity(k.size) * k.entry_size;
+			         rme_keys_capacity(k.size) * k.entry_size;
 		rme_addr first = k.entries + (k.entry_size == 24 ? 8 : 0);
 		if (k.entry_size == 16 && owned) {
 			sink->range(sink->arg, first, 2 * k.n_entries, 8);

@@ -68,8 +68,8 @@ static bool read_new(const struct rme_python *py, rme_addr a, struct rme_frame *
 	ret->code = field(a, l->iframe_code);
 	if (owner >= OWNED_BY_CSTACK || !is_code(py, ret->code))
 		return false;
-	int64_t offset = (int64_t)(field(a, l->iframe_instr) -
-				   (ret->code + (uint64_t)l->code_adaptive));
+	int64_t offset =
+	    (int64_t)(field(a, l->iframe_instr) - (ret->code + (uint64_t)l->code_adaptive));
 	int32_t first = rme_i32(ret->code + (uint64_t)l->code_firsttraceable);
 	if (owner != OWNED_BY_GENERATOR && offset < 2 * (int64_t)first)
 		return false;
@@ -87,7 +87,7 @@ bool rme_frame_read(struct rme_python *py, rme_addr address, struct rme_frame *r
 	if (!address || address & 7)
 		return false;
 	return py->layout->iframe_size == RME_ABSENT ? read_old(py, address, ret)
-						     : read_new(py, address, ret);
+	                                             : read_new(py, address, ret);
 }
 
 static rme_addr innermost(const struct rme_python *py, rme_addr tstate)
@@ -156,7 +156,7 @@ static int on_frame(void *arg, const struct rme_frame *frame)
 	struct selection *s = arg;
 	int32_t wanted = s->request->frame;
 	bool found = wanted >= 0 ? frame->index == (uint32_t)wanted
-				 : frame->eval_depth >= s->request->eval_depth;
+	                         : frame->eval_depth >= s->request->eval_depth;
 
 	/* Without a match, as for a C frame outside of all Python: the innermost. */
 	if (found || (!s->n && wanted < 0))
@@ -167,7 +167,7 @@ static int on_frame(void *arg, const struct rme_frame *frame)
 }
 
 bool rme_frame_selected(struct rme_python *py, const struct rme_python_thread *thread,
-			struct rme_frame *ret, struct rme_error *error)
+                        struct rme_frame *ret, struct rme_error *error)
 {
 	struct selection s = {py->request, ret, 0, false};
 	struct rme_guard guard;
@@ -180,12 +180,12 @@ bool rme_frame_selected(struct rme_python *py, const struct rme_python_thread *t
 		return true;
 	if (!s.n) {
 		rme_error_set(error, "no-python-frame",
-			      "the selected thread runs no Python code now: it has no Python "
-			      "frame; py-frames --all-threads lists the frames of every thread");
+		              "the selected thread runs no Python code now: it has no Python "
+		              "frame; py-frames --all-threads lists the frames of every thread");
 		return false;
 	}
 	struct rme_buffer out =
-		rme_error_begin(error, "no-such-frame", "there is no Python frame ");
+	    rme_error_begin(error, "no-such-frame", "there is no Python frame ");
 	rme_buffer_signed(&out, py->request->frame);
 	rme_buffer_text(&out, ": the thread has ");
 	rme_buffer_unsigned(&out, s.n);
@@ -200,7 +200,7 @@ bool rme_frame_selected(struct rme_python *py, const struct rme_python_thread *t
 /* One slot of a frame. A cell stands in the slot of a variable that inner functions
  * share; until MAKE_CELL ran (3.11+), its plain value. */
 static int emit(const struct rme_python *py, rme_addr name, rme_addr value, bool cell,
-		rme_local_fn fn, void *arg)
+                rme_local_fn fn, void *arg)
 {
 	if (value && cell && rme_type_of(py, value) == py->sym.cell)
 		value = field(value, py->layout->cell_ref);
@@ -214,7 +214,7 @@ static uint64_t n_names(const struct rme_python *py, rme_addr tuple)
 }
 
 int rme_variables_each(struct rme_python *py, rme_addr code, rme_addr slots, rme_local_fn fn,
-		       void *arg)
+                       void *arg)
 {
 	const struct rme_layout *l = py->layout;
 	int stop = 0;
@@ -227,17 +227,17 @@ int rme_variables_each(struct rme_python *py, rme_addr code, rme_addr slots, rme
 		n = n < n_kinds ? n : n_kinds;
 		for (uint64_t i = 0; i < n && !stop; i++)
 			stop = emit(py, rme_tuple_item(py, names, i), rme_ptr(slots + 8 * i),
-				    rme_u8(kinds + i) & FAST_CELL_OR_FREE, fn, arg);
+			            rme_u8(kinds + i) & FAST_CELL_OR_FREE, fn, arg);
 		return stop;
 	}
 	for (int kind = 0; kind < 3; kind++) {
 		rme_addr names = field(code, kind == 0   ? l->code_varnames
-					     : kind == 1 ? l->code_cellvars
-							 : l->code_freevars);
+		                             : kind == 1 ? l->code_cellvars
+		                                         : l->code_freevars);
 		uint64_t n = n_names(py, names);
 		for (uint64_t i = 0; i < n && !stop; i++)
 			stop = emit(py, rme_tuple_item(py, names, i), rme_ptr(slots + 8 * i),
-				    kind > 0, fn, arg);
+			            kind > 0, fn, arg);
 		slots += 8 * n;
 	}
 	return stop;
@@ -257,7 +257,7 @@ static int on_variable(void *arg, rme_addr name, rme_addr value)
 }
 
 int rme_locals_each(struct rme_python *py, const struct rme_frame *frame, rme_local_fn fn,
-		    void *arg)
+                    void *arg)
 {
 	const struct rme_layout *l = py->layout;
 	struct beside_namespace beside = {frame->locals, fn, arg};
@@ -268,9 +268,9 @@ int rme_locals_each(struct rme_python *py, const struct rme_frame *frame, rme_lo
 		if (stop)
 			return stop;
 	}
-	rme_addr slots = frame->address + (uint64_t)(l->iframe_size == RME_ABSENT
-							     ? l->frame_localsplus
-							     : l->iframe_localsplus);
+	rme_addr slots =
+	    frame->address +
+	    (uint64_t)(l->iframe_size == RME_ABSENT ? l->frame_localsplus : l->iframe_localsplus);
 	return rme_variables_each(py, frame->code, slots, on_variable, &beside);
 }
 
@@ -286,8 +286,8 @@ rme_addr rme_variable_name(struct rme_python *py, rme_addr code, uint64_t i)
 	}
 	for (int kind = 0; kind < 3; kind++, i -= n) {
 		names = field(code, kind == 0   ? l->code_varnames
-				    : kind == 1 ? l->code_cellvars
-						: l->code_freevars);
+		                    : kind == 1 ? l->code_cellvars
+		                                : l->code_freevars);
 		n = n_names(py, names);
 		if (i < n)
 			return rme_tuple_item(py, names, i);
@@ -316,7 +316,7 @@ rme_addr rme_frame_of_generator(struct rme_python *py, rme_addr generator)
 enum { MAX_NAME = 1000 };
 
 void rme_frame_function_append(struct rme_python *py, const struct rme_frame *frame,
-			       struct rme_buffer *out)
+                               struct rme_buffer *out)
 {
 	const struct rme_layout *l = py->layout;
 	int32_t name = l->code_qualname == RME_ABSENT ? l->code_name : l->code_qualname;
@@ -325,7 +325,7 @@ void rme_frame_function_append(struct rme_python *py, const struct rme_frame *fr
 }
 
 void rme_frame_file_append(struct rme_python *py, const struct rme_frame *frame,
-			   struct rme_buffer *out)
+                           struct rme_buffer *out)
 {
 	rme_str_append(py, field(frame->code, py->layout->code_filename), MAX_NAME, out);
 }

@@ -6,16 +6,16 @@
 #include "cpython/thread.h"
 
 struct rme_frame {
-	rme_addr address;  /* _PyInterpreterFrame, or PyFrameObject up to 3.10 */
+	rme_addr address; /* _PyInterpreterFrame, or PyFrameObject up to 3.10 */
 	rme_addr code;
 	rme_addr function; /* 0 up to 3.10 */
 	rme_addr globals;
 	rme_addr builtins;
-	rme_addr locals;   /* the namespace of a module or class body, else 0 */
-	uint32_t index;    /* 0 is the innermost of its thread */
+	rme_addr locals;     /* the namespace of a module or class body, else 0 */
+	uint32_t index;      /* 0 is the innermost of its thread */
 	uint32_t eval_depth; /* which activation of the eval loop runs it: 0 is the
 	                        innermost. See frame.c */
-	int32_t line;      /* -1: unknown */
+	int32_t line;        /* -1: unknown */
 };
 
 /* Calls fn for each Python frame of the thread, innermost first, at most 1,000,000;
@@ -27,7 +27,7 @@ int rme_frames_each(struct rme_python *py, rme_addr tstate, rme_frame_fn fn, voi
 /* The frame that the request selects (frame, else eval_depth, else the innermost).
  * False with "no-python-frame" or "no-such-frame". Holds its own guard. */
 bool rme_frame_selected(struct rme_python *py, const struct rme_python_thread *thread,
-			struct rme_frame *ret, struct rme_error *error);
+                        struct rme_frame *ret, struct rme_error *error);
 
 /* Calls fn for each bound local of the frame: arguments and locals, cells (their
  * content), free variables; for a module or class body the entries of its
@@ -35,12 +35,12 @@ bool rme_frame_selected(struct rme_python *py, const struct rme_python_thread *t
  * Compiler temporaries (".0") are included. */
 typedef int (*rme_local_fn)(void *arg, rme_addr name, rme_addr value);
 int rme_locals_each(struct rme_python *py, const struct rme_frame *frame, rme_local_fn fn,
-		    void *arg);
+                    void *arg);
 
 /* The same for the variables of any code object whose slots are at `localsplus`: a
  * suspended generator's, a frame object's. */
-int rme_variables_each(struct rme_python *py, rme_addr code, rme_addr localsplus,
-		       rme_local_fn fn, void *arg);
+int rme_variables_each(struct rme_python *py, rme_addr code, rme_addr localsplus, rme_local_fn fn,
+                       void *arg);
 
 /* The name of slot number `i`, a str; 0 past the last variable. */
 rme_addr rme_variable_name(struct rme_python *py, rme_addr code, uint64_t i);
@@ -56,8 +56,8 @@ bool rme_frame_read(struct rme_python *py, rme_addr address, struct rme_frame *r
 
 /* Appends the function's name (qualified from 3.11) or the file. */
 void rme_frame_function_append(struct rme_python *py, const struct rme_frame *frame,
-			       struct rme_buffer *out);
+                               struct rme_buffer *out);
 void rme_frame_file_append(struct rme_python *py, const struct rme_frame *frame,
-			   struct rme_buffer *out);
+                           struct rme_buffer *out);
 
 #endif

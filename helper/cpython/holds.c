@@ -112,7 +112,7 @@ void rme_holds(struct rme_python *py, struct rme_type *t, rme_addr o, const stru
 
 /* The variable of a frame or generator whose slot holds the object itself: a cell. */
 static bool variable_append(struct rme_python *py, rme_addr code, rme_addr slots, rme_addr object,
-			    struct rme_buffer *out)
+                            struct rme_buffer *out)
 {
 	rme_addr name;
 
@@ -128,18 +128,18 @@ static bool variable_append(struct rme_python *py, rme_addr code, rme_addr slots
 }
 
 static bool in_frame(struct rme_python *py, rme_addr holder, rme_addr object,
-		     struct rme_buffer *out)
+                     struct rme_buffer *out)
 {
 	rme_addr frame = rme_type_of(py, holder) == py->sym.frame
-			     ? rme_frame_of_object(py, holder)
-			     : rme_frame_of_generator(py, holder);
+	                     ? rme_frame_of_object(py, holder)
+	                     : rme_frame_of_generator(py, holder);
 	struct rme_frame f;
 
 	return frame && rme_frame_read(py, frame, &f) &&
 	       variable_append(py, f.code,
-			       frame +
-				   (HAS(iframe_size) ? L(iframe_localsplus) : L(frame_localsplus)),
-			       object, out);
+	                       frame +
+	                           (HAS(iframe_size) ? L(iframe_localsplus) : L(frame_localsplus)),
+	                       object, out);
 }
 
 static bool is_key(struct rme_python *py, rme_addr dict, rme_addr object)
@@ -166,7 +166,7 @@ static bool is_result(struct rme_python *py, rme_addr o, rme_addr object)
 }
 
 static const char *words_for(struct rme_python *py, struct rme_type *t, rme_addr holder,
-			     rme_addr object)
+                             rme_addr object)
 {
 	if (object == t->address)
 		return ".__class__";
@@ -175,8 +175,8 @@ static const char *words_for(struct rme_python *py, struct rme_type *t, rme_addr
 		if (object == rme_ptr(holder + L(function_globals)))
 			return ".__globals__";
 		return HAS(function_builtins) && object == rme_ptr(holder + L(function_builtins))
-			   ? "(builtins)"
-			   : NULL;
+		           ? "(builtins)"
+		           : NULL;
 	case RME_KIND_DICT:
 	case RME_KIND_ODICT:
 	case RME_KIND_DEFAULTDICT:
@@ -200,7 +200,7 @@ static const char *words_for(struct rme_python *py, struct rme_type *t, rme_addr
 }
 
 static bool hold_append(struct rme_python *py, rme_addr holder, rme_addr object,
-			struct rme_buffer *out)
+                        struct rme_buffer *out)
 {
 	struct rme_type *t = rme_type_get(py, rme_type_of(py, holder));
 	const char *words;
@@ -217,7 +217,7 @@ static bool hold_append(struct rme_python *py, rme_addr holder, rme_addr object,
 }
 
 bool rme_hold_append(struct rme_python *py, rme_addr holder, rme_addr object,
-		     struct rme_buffer *out)
+                     struct rme_buffer *out)
 {
 	struct rme_guard guard;
 	size_t start = out->size;

@@ -10,12 +10,12 @@
  * reference that its count has from here; more often where tp_traverse visits what
  * `owned` hands out again (split dicts, subclasses of dict). */
 void rme_holds(struct rme_python *py, struct rme_type *t, rme_addr object,
-	       const struct rme_sink *sink);
+               const struct rme_sink *sink);
 
 /* Appends how `holder` holds `object`: as rme_label_append where that has a name, so that
  * it can stand in an EXPR; else in words, in brackets: "(key)", "(cached result)". False
  * when it is neither. Holds its own guard. */
 bool rme_hold_append(struct rme_python *py, rme_addr holder, rme_addr object,
-		     struct rme_buffer *out);
+                     struct rme_buffer *out);
 
 #endif

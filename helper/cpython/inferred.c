@@ -71,7 +71,7 @@ static void native_rule(struct rme_python *py, rme_addr type, struct rme_rule *r
 
 struct slots {
 	struct rme_python *py;
-	rme_addr native; /* the slots of the classes above it */
+	rme_addr native;   /* the slots of the classes above it */
 	uint64_t *offsets; /* NULL: only count */
 	uint32_t n;
 };
@@ -91,7 +91,7 @@ static int on_member(void *arg, const struct rme_member *m)
 }
 
 static void find_slots(struct rme_python *py, rme_addr type, rme_addr native,
-		       struct rme_inferred *ret)
+                       struct rme_inferred *ret)
 {
 	struct slots slots = {py, native, NULL, 0};
 
@@ -108,7 +108,7 @@ static void find_slots(struct rme_python *py, rme_addr type, rme_addr native,
 /* subtype_traverse (Objects/typeobject.c): the members of the Python classes, their
  * dict, the class, then what the native base's function visits. */
 static void python_rule(struct rme_python *py, rme_addr type, rme_addr native,
-			struct rme_inferred *ret)
+                        struct rme_inferred *ret)
 {
 	bool native_traverses = traverse_of(py, native);
 
@@ -116,11 +116,11 @@ static void python_rule(struct rme_python *py, rme_addr type, rme_addr native,
 	if (rme_python_has(py, 11) && has_flag(py, type, FLAG_MANAGED_DICT))
 		ret->python_managed = true;
 	else
-		ret->python_dict = rme_u64(type + L(type_dictoffset)) !=
-				   rme_u64(native + L(type_dictoffset));
+		ret->python_dict =
+		    rme_u64(type + L(type_dictoffset)) != rme_u64(native + L(type_dictoffset));
 	/* Since 3.9 only where no heap type below does it. */
-	ret->python_type = !rme_python_has(py, 9) || !native_traverses ||
-			   !has_flag(py, native, FLAG_HEAPTYPE);
+	ret->python_type =
+	    !rme_python_has(py, 9) || !native_traverses || !has_flag(py, native, FLAG_HEAPTYPE);
 }
 
 static void make(struct rme_python *py, rme_addr type, struct rme_inferred *ret)
@@ -128,7 +128,7 @@ static void make(struct rme_python *py, rme_addr type, struct rme_inferred *ret)
 	rme_addr native = type;
 
 	for (int i = 0; i < MAX_BASES && base_of(py, native) &&
-			traverse_of(py, native) == py->types->subtype_traverse;
+	                traverse_of(py, native) == py->types->subtype_traverse;
 	     i++)
 		native = base_of(py, native);
 	if (native != type)
@@ -160,7 +160,7 @@ static const struct rme_inferred *inferred(struct rme_python *py, struct rme_typ
 }
 
 static void guess(struct rme_python *py, const struct rme_rule *rule, rme_addr o,
-		  const struct rme_sink *sink)
+                  const struct rme_sink *sink)
 {
 	uint64_t end = rule->scan_to;
 
@@ -170,11 +170,11 @@ static void guess(struct rme_python *py, const struct rme_rule *rule, rme_addr o
 			end += (uint64_t)n * rule->item_size;
 	}
 	rme_refs_guess(py, o + rule->scan_from, o + end, rule->scan_not ? o + rule->scan_not : 0,
-		       sink);
+	               sink);
 }
 
 void rme_refs_inferred(struct rme_python *py, struct rme_type *t, rme_addr o,
-		       const struct rme_sink *sink)
+                       const struct rme_sink *sink)
 {
 	const struct rme_inferred *r;
 	struct rme_instance in;

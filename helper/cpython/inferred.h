@@ -33,9 +33,9 @@ enum rme_reader {
 	RME_READ_LRU_CACHE,
 	RME_READ_ELEMENT,
 	RME_READ_TEE,
-	RME_READ_QUEUE, /* SimpleQueue, 3.13 */
+	RME_READ_QUEUE,    /* SimpleQueue, 3.13 */
 	RME_READ_TEMPLATE, /* of re, 3.12+ */
-	RME_READ_ITEMS, /* ob_size of them behind tp_basicsize */
+	RME_READ_ITEMS,    /* ob_size of them behind tp_basicsize */
 	RME_READ_CAPSULE
 };
 
@@ -47,7 +47,7 @@ struct rme_rule {
 	bool managed;     /* its managed dict (Py_TPFLAGS_MANAGED_DICT) */
 	bool guessed;     /* the words [scan_from, scan_to) are looked through, and items */
 	uint64_t scan_from, scan_to;
-	uint64_t scan_not; /* but this one, of weak references; 0: none */
+	uint64_t scan_not;  /* but this one, of weak references; 0: none */
 	uint64_t item_size; /* of the items behind scan_to, 0: there are none */
 };
 
@@ -70,7 +70,7 @@ bool rme_rule_named(const struct rme_python *py, const char *name);
 
 /* layout_rules.c: what rule->reader reads. True when it was not exact. */
 bool rme_rule_read(struct rme_python *py, struct rme_type *t, const struct rme_rule *rule,
-		   rme_addr o, const struct rme_sink *sink);
+                   rme_addr o, const struct rme_sink *sink);
 
 /* layout_rules.c: the managed dict or inline values, as PyObject_VisitManagedDict. */
 void rme_refs_managed(struct rme_python *py, rme_addr o, const struct rme_sink *sink);
@@ -78,6 +78,6 @@ void rme_refs_managed(struct rme_python *py, rme_addr o, const struct rme_sink *
 /* conservative.c: whatever looks like an object among the words [from, to) but the one at
  * `not_this`; how many do. */
 uint64_t rme_refs_guess(struct rme_python *py, rme_addr from, rme_addr to, rme_addr not_this,
-			const struct rme_sink *sink);
+                        const struct rme_sink *sink);
 
 #endif

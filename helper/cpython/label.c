@@ -112,8 +112,8 @@ static bool in_frame(struct search *s, const char *before)
 	struct rme_python *py = s->py;
 	size_t start = s->out->size;
 	struct rme_frame frame;
-	rme_addr address = *before ? rme_frame_of_generator(py, s->parent)
-				   : rme_frame_of_object(py, s->parent);
+	rme_addr address =
+	    *before ? rme_frame_of_generator(py, s->parent) : rme_frame_of_object(py, s->parent);
 
 	if (!address || !rme_frame_read(py, address, &frame))
 		return false;
@@ -210,7 +210,7 @@ static bool find(struct search *s)
 }
 
 bool rme_label_append(struct rme_python *py, rme_addr parent, rme_addr child, uint64_t max,
-		      struct rme_buffer *out)
+                      struct rme_buffer *out)
 {
 	struct search s = {py, parent, child, max, out};
 	size_t start = out->size;

@@ -8,6 +8,6 @@
  * and appends nothing when it is not one that has a name. Looks at no more than
  * `max` entries of a container. Holds its own guard. */
 bool rme_label_append(struct rme_python *py, rme_addr parent, rme_addr child, uint64_t max,
-		      struct rme_buffer *out);
+                      struct rme_buffer *out);
 
 #endif

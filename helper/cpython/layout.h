@@ -44,6 +44,6 @@ struct rme_direct {
  * for one whose flags say otherwise than heap_type the rule is not meant. A managed
  * dict (Py_TPFLAGS_MANAGED_DICT) is not among the words. */
 bool rme_direct_rule(const struct rme_layout *layout, const char *tp_name, uint64_t basicsize,
-		     struct rme_direct *ret);
+                     struct rme_direct *ret);
 
 #endif

@@ -4,7 +4,7 @@
 #include "cpython/inferred.h"
 #include "cpython/object.h"
 
-#define L(field) ((uint64_t)py->layout->field)
+#define L(field)   ((uint64_t)py->layout->field)
 #define HAS(field) (py->layout->field != RME_ABSENT)
 
 enum {
@@ -123,7 +123,7 @@ static void read_ctype(struct rme_python *py, rme_addr o, const struct rme_sink 
 /* meth_traverse (Objects/methodobject.c) asks METH_METHOD, which the instances of
  * builtin_method have; only they have room for the class. */
 static void read_cfunction(struct rme_python *py, struct rme_type *t, rme_addr o,
-			   const struct rme_sink *sink)
+                           const struct rme_sink *sink)
 {
 	rme_refs_field(sink, o, py->layout->cfunction_self);
 	rme_refs_field(sink, o, py->layout->cfunction_module);
@@ -202,7 +202,7 @@ static void read_element(struct rme_python *py, rme_addr o, const struct rme_sin
 
 /* teedataobject_traverse (Modules/itertoolsmodule.c) */
 static void read_tee(struct rme_python *py, struct rme_type *t, rme_addr o,
-		     const struct rme_sink *sink)
+                     const struct rme_sink *sink)
 {
 	int32_t n = rme_i32(o + L(tee_numread));
 
@@ -228,7 +228,7 @@ static void read_queue(struct rme_python *py, rme_addr o, const struct rme_sink 
 
 /* As many as ob_size says. */
 static void read_items(struct rme_python *py, rme_addr o, rme_addr first, uint64_t stride,
-		       const struct rme_sink *sink)
+                       const struct rme_sink *sink)
 {
 	int64_t n = rme_i64(o + L(var_size));
 
@@ -244,7 +244,7 @@ static void read_template(struct rme_python *py, rme_addr o, const struct rme_si
 }
 
 bool rme_rule_read(struct rme_python *py, struct rme_type *t, const struct rme_rule *rule,
-		   rme_addr o, const struct rme_sink *sink)
+                   rme_addr o, const struct rme_sink *sink)
 {
 	switch (rule->reader) {
 	case RME_READ_WORDS:
@@ -395,15 +395,17 @@ static bool rule_of_ctypes(const struct rme_python *py, const char *name, struct
 	bool function;
 
 #define IS(s) rme_streq(name, s)
-	if (IS("_ctypes.PyCStructType") || IS("_ctypes.UnionType") || IS("_ctypes.PyCPointerType") ||
-	    IS("_ctypes.PyCArrayType") || IS("_ctypes.PyCSimpleType") ||
-	    IS("_ctypes.PyCFuncPtrType") || IS("_ctypes.CType_Type")) {
+	if (IS("_ctypes.PyCStructType") || IS("_ctypes.UnionType") ||
+	    IS("_ctypes.PyCPointerType") || IS("_ctypes.PyCArrayType") ||
+	    IS("_ctypes.PyCSimpleType") || IS("_ctypes.PyCFuncPtrType") ||
+	    IS("_ctypes.CType_Type")) {
 		ret->reader = RME_READ_CTYPE;
 		return true;
 	}
 	function = IS("_ctypes.PyCFuncPtr") || IS("_ctypes.CFuncPtr");
-	if (!function && !IS("_ctypes._CData") && !IS("_ctypes.Structure") && !IS("_ctypes.Union") &&
-	    !IS("_ctypes.Array") && !IS("_ctypes._Pointer") && !IS("_ctypes._SimpleCData"))
+	if (!function && !IS("_ctypes._CData") && !IS("_ctypes.Structure") &&
+	    !IS("_ctypes.Union") && !IS("_ctypes.Array") && !IS("_ctypes._Pointer") &&
+	    !IS("_ctypes._SimpleCData"))
 		return false;
 	ret->words = word_bit(l->cdata_base) | word_bit(l->cdata_objects);
 	for (int32_t at = l->cfuncptr_first; function && at <= l->cfuncptr_last; at += 8)
@@ -446,7 +448,7 @@ bool rme_rule_named(const struct rme_python *py, const char *name)
 }
 
 static bool rule_of_table(struct rme_python *py, rme_addr type, const char *name,
-			  struct rme_rule *ret)
+                          struct rme_rule *ret)
 {
 	bool heap = rme_u64(type + L(type_flags)) & FLAG_HEAPTYPE;
 	struct rme_direct direct;

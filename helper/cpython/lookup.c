@@ -12,19 +12,19 @@ enum { BASE_EXCEPTION = 0xffff };
 #define TYPE(member)  offsetof(struct rme_symbols, member)
 #define FIELD(member) offsetof(struct rme_layout, member)
 static const struct computed table[] = {
-	{"__code__", TYPE(function), FIELD(function_code)},
-	{"__defaults__", TYPE(function), FIELD(function_defaults)},
-	{"__kwdefaults__", TYPE(function), FIELD(function_kwdefaults)},
-	{"__annotations__", TYPE(function), FIELD(function_annotations)},
-	{"__self__", TYPE(cfunction), FIELD(cfunction_self)},
-	{"cell_contents", TYPE(cell), FIELD(cell_ref)},
-	{"tb_next", TYPE(traceback), FIELD(traceback_next)},
-	{"__mro__", TYPE(type), FIELD(type_mro)}, /* members until 3.11 */
-	{"__bases__", TYPE(type), FIELD(type_bases)},
-	{"args", BASE_EXCEPTION, FIELD(exc_args)},
-	{"__traceback__", BASE_EXCEPTION, FIELD(exc_traceback)},
-	{"__context__", BASE_EXCEPTION, FIELD(exc_context)},
-	{"__cause__", BASE_EXCEPTION, FIELD(exc_cause)},
+    {"__code__", TYPE(function), FIELD(function_code)},
+    {"__defaults__", TYPE(function), FIELD(function_defaults)},
+    {"__kwdefaults__", TYPE(function), FIELD(function_kwdefaults)},
+    {"__annotations__", TYPE(function), FIELD(function_annotations)},
+    {"__self__", TYPE(cfunction), FIELD(cfunction_self)},
+    {"cell_contents", TYPE(cell), FIELD(cell_ref)},
+    {"tb_next", TYPE(traceback), FIELD(traceback_next)},
+    {"__mro__", TYPE(type), FIELD(type_mro)}, /* members until 3.11 */
+    {"__bases__", TYPE(type), FIELD(type_bases)},
+    {"args", BASE_EXCEPTION, FIELD(exc_args)},
+    {"__traceback__", BASE_EXCEPTION, FIELD(exc_traceback)},
+    {"__context__", BASE_EXCEPTION, FIELD(exc_context)},
+    {"__cause__", BASE_EXCEPTION, FIELD(exc_cause)},
 };
 #undef TYPE
 #undef FIELD
@@ -68,7 +68,7 @@ int rme_computed_each(const struct rme_python *py, rme_addr object, rme_computed
 
 /* A getset_descriptor: __class__, __dict__ and the table; the rest is code. */
 static enum rme_lookup read_getset(struct rme_python *py, rme_addr object, rme_addr descriptor,
-				   const void *name, size_t n, rme_addr *ret)
+                                   const void *name, size_t n, rme_addr *ret)
 {
 	rme_addr owner = rme_ptr(descriptor + (uint64_t)py->layout->descr_type);
 
@@ -97,7 +97,7 @@ static enum rme_lookup read_getset(struct rme_python *py, rme_addr object, rme_a
 
 /* A member_descriptor: Python/structmember.c, PyMember_GetOne. */
 static enum rme_lookup read_member(const struct rme_python *py, rme_addr object,
-				   rme_addr descriptor, rme_addr *ret)
+                                   rme_addr descriptor, rme_addr *ret)
 {
 	const struct rme_layout *l = py->layout;
 	rme_addr member = rme_ptr(descriptor + (uint64_t)l->memberdescr_member);
@@ -119,11 +119,11 @@ static bool is_tuplegetter(const struct rme_python *py, rme_addr descriptor)
 
 	return py->layout->tuplegetter_index != RME_ABSENT &&
 	       (rme_type_is_named(py, type, "_collections._tuplegetter") ||
-		rme_type_is_named(py, type, "collections._tuplegetter")); /* 3.12+ */
+	        rme_type_is_named(py, type, "collections._tuplegetter")); /* 3.12+ */
 }
 
 static enum rme_lookup read_tuplegetter(const struct rme_python *py, rme_addr object,
-					rme_addr descriptor, rme_addr *ret)
+                                        rme_addr descriptor, rme_addr *ret)
 {
 	uint64_t index = rme_u64(descriptor + (uint64_t)py->layout->tuplegetter_index);
 
@@ -153,7 +153,7 @@ static bool runs_code(struct rme_python *py, rme_addr attribute)
 /* object.__getattribute__ (Objects/object.c, _PyObject_GenericGetAttrWithDict). In a
  * class's own attributes there is one step more: what its bases have. */
 enum rme_lookup rme_attribute_get(struct rme_python *py, rme_addr object, const void *name,
-				  size_t n, rme_addr *ret)
+                                  size_t n, rme_addr *ret)
 {
 	bool is_class = rme_is_a(py, object, RME_TYPE_SUBCLASS);
 	rme_addr attribute = rme_type_lookup(py, rme_type_of(py, object), name, n);
@@ -177,8 +177,8 @@ enum rme_lookup rme_attribute_get(struct rme_python *py, rme_addr object, const 
 		return RME_LOOKUP_CODE;
 	/* A data descriptor written in Python (an ORM's column) comes before the instance's
 	 * dict, and nearly always reads its value from there under the same name. */
-	value = is_class ? rme_type_lookup(py, object, name, n)
-			 : rme_instance_get(py, object, name, n);
+	value =
+	    is_class ? rme_type_lookup(py, object, name, n) : rme_instance_get(py, object, name, n);
 	if (value) {
 		*ret = value;
 		return RME_LOOKUP_FOUND;

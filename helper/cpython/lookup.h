@@ -15,7 +15,7 @@ enum rme_lookup {
 /* FOUND: *ret is the value; a function, class method or the like of the class as it
  * stands in the class's dict. CODE, NUMBER: *ret is the descriptor. May fault. */
 enum rme_lookup rme_attribute_get(struct rme_python *py, rme_addr object, const void *utf8,
-				  size_t n, rme_addr *ret);
+                                  size_t n, rme_addr *ret);
 
 /* Attributes that C code computes by returning one field: function.__code__,
  * exception.__traceback__ and so on. Calls fn(arg, name, value) for those of the

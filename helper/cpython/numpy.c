@@ -1,6 +1,6 @@
+#include "cpython/numpy.h"
 #include "cpython/dict.h"
 #include "cpython/discover.h"
-#include "cpython/numpy.h"
 
 /* The fields are the same in numpy 1.x and 2.x. */
 enum {
@@ -11,14 +11,14 @@ enum {
 	ARRAY_BASE = 48,
 	ARRAY_DESCR = 56,
 	ARRAY_FLAGS = 64,
-	ARRAY_MEM_HANDLER = 88,  /* numpy 1.22 */
+	ARRAY_MEM_HANDLER = 88, /* numpy 1.22 */
 	ARRAY_SIZE_WITH_HANDLER = 96,
 	FLAG_OWNDATA = 4,
 	MAX_DIMENSIONS = 64,
 	DESCR_TYPE_NUM = 28,
-	DESCR_ELSIZE_1 = 32,  /* 1.x: int */
-	DESCR_ELSIZE_2 = 40,  /* 2.x: npy_intp; 32 is the 64-bit flags */
-	DESCR_FLAGS_1 = 27,   /* 1.x: char */
+	DESCR_ELSIZE_1 = 32, /* 1.x: int */
+	DESCR_ELSIZE_2 = 40, /* 2.x: npy_intp; 32 is the 64-bit flags */
+	DESCR_FLAGS_1 = 27,  /* 1.x: char */
 	DESCR_FLAGS_2 = 32,
 	DESCR_FIELDS_1 = 48,
 	DESCR_FIELDS_2 = 96,
@@ -28,11 +28,11 @@ enum {
 	DESCR_METADATA_1 = 72,
 	DESCR_METADATA_2 = 56,
 	TYPE_NUM_OBJECT = 17,
-	TYPE_NUM_LEGACY = 24,    /* below: the dtypes that numpy always had */
-	TYPE_NUM_USER = 256,     /* from here to USER_END: old user-defined dtypes */
+	TYPE_NUM_LEGACY = 24, /* below: the dtypes that numpy always had */
+	TYPE_NUM_USER = 256,  /* from here to USER_END: old user-defined dtypes */
 	TYPE_NUM_USER_END = 2048,
-	BYTES_SIZE = 16,  /* ob_size: numpy.bytes_ is a bytes */
-	VOID_DESCR = 32,  /* PyVoidScalarObject: obval, descr, flags, base */
+	BYTES_SIZE = 16, /* ob_size: numpy.bytes_ is a bytes */
+	VOID_DESCR = 32, /* PyVoidScalarObject: obval, descr, flags, base */
 	VOID_BASE = 48,
 	ITEM_REFCOUNT = 1, /* NPY_ITEM_REFCOUNT: the elements are or hold objects */
 	MAX_STRUCT_DEPTH = 4
@@ -50,7 +50,7 @@ static bool descr_is_2(rme_addr descr)
 static uint64_t descr_elsize(rme_addr descr)
 {
 	return descr_is_2(descr) ? rme_u64(descr + DESCR_ELSIZE_2)
-				 : (uint64_t)rme_i32(descr + DESCR_ELSIZE_1);
+	                         : (uint64_t)rme_i32(descr + DESCR_ELSIZE_1);
 }
 
 static uint64_t descr_flags(rme_addr descr)
@@ -124,7 +124,7 @@ static uint64_t scalar_elsize(rme_addr scalar, const char *name)
 
 /* gentype_sizeof (numpy/core/src/multiarray/scalartypes.c.src) */
 bool rme_numpy_scalar_size(struct rme_python *py, const struct rme_type *t, rme_addr scalar,
-			   uint64_t *ret)
+                           uint64_t *ret)
 {
 	const char *name = rme_type_c_name(py, t->native);
 	uint64_t elsize = name ? scalar_elsize(scalar, name) : 0;
@@ -138,7 +138,7 @@ bool rme_numpy_scalar_size(struct rme_python *py, const struct rme_type *t, rme_
 }
 
 void rme_numpy_scalar_references(rme_addr scalar, const struct rme_type *t,
-				 const struct rme_sink *sink)
+                                 const struct rme_sink *sink)
 {
 	if (t->basicsize < VOID_BASE + 8)
 		return;
@@ -176,7 +176,7 @@ struct run {
 
 /* The object fields of a structured dtype: a dict of name -> (dtype, offset, …). */
 static void element_references(const struct run *r, rme_addr descr, rme_addr first, uint64_t n,
-			       int64_t stride, int depth)
+                               int64_t stride, int depth)
 {
 	if (rme_i32(descr + DESCR_TYPE_NUM) == TYPE_NUM_OBJECT) {
 		if (stride > 0 && stride <= 0xffffffffll) {
@@ -198,7 +198,8 @@ static void element_references(const struct run *r, rme_addr descr, rme_addr fir
 			continue;
 		rme_addr field = rme_tuple_item(r->py, it.value, 0);
 		if (descr_flags(field) & ITEM_REFCOUNT)
-			element_references(r, field, first + (uint64_t)offset, n, stride, depth + 1);
+			element_references(r, field, first + (uint64_t)offset, n, stride,
+			                   depth + 1);
 	}
 }
 
@@ -233,7 +234,7 @@ static void all_elements(const struct run *r, rme_addr descr)
 }
 
 void rme_numpy_array_references(struct rme_python *py, rme_addr array, bool all,
-				const struct rme_sink *sink)
+                                const struct rme_sink *sink)
 {
 	struct run r = {py, sink, array};
 	rme_addr descr = rme_ptr(array + ARRAY_DESCR);

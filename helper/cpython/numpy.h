@@ -16,16 +16,16 @@ rme_addr rme_numpy_array_address(rme_addr array);
 
 /* generic.__sizeof__ without headers, of a scalar; false when its type is not numpy's. */
 bool rme_numpy_scalar_size(struct rme_python *py, const struct rme_type *t, rme_addr scalar,
-			   uint64_t *ret);
+                           uint64_t *ret);
 
 /* The array's base: what a view keeps alive. `all`: also its dtype, its memory
  * handler and, in arrays of objects, the elements. */
 void rme_numpy_array_references(struct rme_python *py, rme_addr array, bool all,
-				const struct rme_sink *sink);
+                                const struct rme_sink *sink);
 
 /* What a scalar of a structured type, or a dtype, owns. */
 void rme_numpy_scalar_references(rme_addr scalar, const struct rme_type *t,
-				 const struct rme_sink *sink);
+                                 const struct rme_sink *sink);
 void rme_numpy_dtype_references(rme_addr descr, const struct rme_sink *sink);
 
 #endif

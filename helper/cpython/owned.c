@@ -7,7 +7,7 @@
 #include "cpython/numpy.h"
 #include "cpython/refs.h"
 
-#define L(field) ((uint64_t)py->layout->field)
+#define L(field)   ((uint64_t)py->layout->field)
 #define HAS(field) (py->layout->field != RME_ABSENT)
 
 enum {
@@ -24,7 +24,7 @@ static void owned_keys(struct rme_python *py, rme_addr keys, const struct rme_si
 
 	if (keys && rme_keys_read(py, keys, &k))
 		sink->range(sink->arg, k.entries + (k.entry_size == 24 ? 8 : 0), k.n_entries,
-			    k.entry_size);
+		            k.entry_size);
 }
 
 /* The keys that dict_traverse leaves out: those of tables of str keys, and of shared
@@ -85,7 +85,7 @@ static void owned_type(struct rme_python *py, rme_addr o, const struct rme_sink 
 }
 
 static void owned_generator(struct rme_python *py, struct rme_type *t, rme_addr o,
-			    const struct rme_sink *sink)
+                            const struct rme_sink *sink)
 {
 	const struct rme_layout *l = py->layout;
 
@@ -101,7 +101,7 @@ static void owned_generator(struct rme_python *py, struct rme_type *t, rme_addr 
 /* Instances of classes whose materialised __dict__ stands beside their inline
  * values: up to 3.13.12 tp_traverse visits the values and not the dict (gh-130327). */
 static void owned_instance(struct rme_python *py, struct rme_type *t, rme_addr o,
-			   const struct rme_sink *sink)
+                           const struct rme_sink *sink)
 {
 	struct rme_instance in;
 
@@ -115,7 +115,7 @@ static void owned_instance(struct rme_python *py, struct rme_type *t, rme_addr o
 
 /* datetime and time without a tzinfo are allocated without that field. */
 static void owned_tzinfo(const struct rme_python *py, rme_addr o, int32_t field,
-			 const struct rme_sink *sink)
+                         const struct rme_sink *sink)
 {
 	if (rme_u8(o + L(datetime_hastzinfo)))
 		rme_refs_field(sink, o, field);
@@ -126,7 +126,7 @@ enum which { ANY, NO_GC };
 enum { NEVER = 255 };
 
 static void take_row(const struct rme_python *py, struct rme_type *t, enum which which,
-		     unsigned minor_last, const int32_t *fields, size_t n)
+                     unsigned minor_last, const int32_t *fields, size_t n)
 {
 	bool gc = rme_u64(t->native + L(type_flags)) & FLAG_HAVE_GC;
 
@@ -143,14 +143,14 @@ void rme_type_find_owned(struct rme_python *py, struct rme_type *t)
 
 	if (!name) {
 		t->guess_owned = t->kind == RME_KIND_OTHER &&
-				 !(rme_u64(t->native + L(type_flags)) & FLAG_HAVE_GC);
+		                 !(rme_u64(t->native + L(type_flags)) & FLAG_HAVE_GC);
 		return;
 	}
 #define F(field) py->layout->field
-#define OWNED(tp_name, which, minor_last, ...) \
-	if (rme_streq(name, tp_name)) { \
-		const int32_t fields[] = {__VA_ARGS__}; \
-		take_row(py, t, which, minor_last, fields, sizeof fields / sizeof *fields); \
+#define OWNED(tp_name, which, minor_last, ...)                                                     \
+	if (rme_streq(name, tp_name)) {                                                            \
+		const int32_t fields[] = {__VA_ARGS__};                                            \
+		take_row(py, t, which, minor_last, fields, sizeof fields / sizeof *fields);        \
 	}
 #include "cpython/owned.def"
 #undef OWNED
@@ -159,8 +159,8 @@ void rme_type_find_owned(struct rme_python *py, struct rme_type *t)
 
 bool rme_owned_named(const char *name)
 {
-#define OWNED(tp_name, ...) \
-	if (rme_streq(name, tp_name)) \
+#define OWNED(tp_name, ...)                                                                        \
+	if (rme_streq(name, tp_name))                                                              \
 		return true;
 #include "cpython/owned.def"
 #undef OWNED
@@ -168,7 +168,7 @@ bool rme_owned_named(const char *name)
 }
 
 void rme_refs_owned(struct rme_python *py, struct rme_type *t, rme_addr o,
-		    const struct rme_sink *sink)
+                    const struct rme_sink *sink)
 {
 	const struct rme_layout *l = py->layout;
 
@@ -180,7 +180,7 @@ void rme_refs_owned(struct rme_python *py, struct rme_type *t, rme_addr o,
 			rme_sink_visit(sink, rme_ptr(o + t->owned[i]));
 	if (t->guess_owned &&
 	    rme_refs_guess(py, o + L(object_size), o + rme_u64(t->native + L(type_basicsize)),
-			   o + rme_u64(t->native + L(type_weaklistoffset)), sink)) {
+	                   o + rme_u64(t->native + L(type_weaklistoffset)), sink)) {
 		t->n_inferred++;
 		t->example = o;
 	}

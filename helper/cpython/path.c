@@ -120,7 +120,7 @@ static bool step_name(struct path *p, const void *name, size_t n)
 		struct rme_buffer s = rme_error_begin(p->error, "no-python-frame", "the name ");
 		quoted(&s, name, n);
 		rme_buffer_text(&s, " needs a Python frame to be looked up in, and none is "
-				    "selected; module:name and 0xADDRESS need none");
+		                    "selected; module:name and 0xADDRESS need none");
 		rme_error_end(p->error, &s);
 		return false;
 	}
@@ -209,9 +209,9 @@ static bool step_frame(struct path *p, const void *name, size_t n)
 			p->inner = rme_frame_of_object(py, p->value);
 		p->locals = p->inner != 0;
 	} else if (py->layout->gen_iframe != RME_ABSENT &&
-		   ((type == py->sym.generator && rme_bytes_are(name, n, "gi_frame")) ||
-		    (type == py->sym.coroutine && rme_bytes_are(name, n, "cr_frame")) ||
-		    (type == py->sym.async_generator && rme_bytes_are(name, n, "ag_frame")))) {
+	           ((type == py->sym.generator && rme_bytes_are(name, n, "gi_frame")) ||
+	            (type == py->sym.coroutine && rme_bytes_are(name, n, "cr_frame")) ||
+	            (type == py->sym.async_generator && rme_bytes_are(name, n, "ag_frame")))) {
 		p->inner = rme_frame_of_generator(py, p->value);
 	} else {
 		return false;
@@ -242,8 +242,8 @@ static bool step_variable(struct path *p, uint32_t kind, const void *name, size_
 	struct rme_buffer s = rme_error_begin(p->error, "no-such-key", "");
 	rme_buffer_bytes(&s, p->where.data, p->where.size);
 	rme_buffer_text(&s, p->locals && kind ? " has no such variable"
-			    : p->locals   ? " is no object: go on with [\"NAME\"]"
-					  : " is no object: go on with .f_locals[\"NAME\"]");
+	                    : p->locals       ? " is no object: go on with [\"NAME\"]"
+	                                      : " is no object: go on with .f_locals[\"NAME\"]");
 	if (readable)
 		rme_locals_each(p->py, &frame, offer_local, &near);
 	rme_suggest_append(&near, "local names", false, &s);
@@ -276,8 +276,8 @@ static bool step_attribute(struct path *p, const void *name, size_t n)
 		rme_buffer_text(&s, ": its attribute ");
 		quoted(&s, name, n);
 		rme_buffer_text(&s, outcome == RME_LOOKUP_NUMBER
-					    ? " is a C field without an object, a "
-					    : " is computed by code, which is not run: a ");
+		                        ? " is a C field without an object, a "
+		                        : " is computed by code, which is not run: a ");
 		rme_type_name_append(p->py, rme_type_of(p->py, found), &s);
 	}
 	append_attributes(p, name, n, &s);
@@ -329,7 +329,7 @@ static bool step_key(struct path *p, const struct rme_key *k)
 	key_text(k, &s);
 	if (item.container == RME_MAPPING) {
 		struct rme_suggest near =
-			suggest(p, k->data, k->kind == RME_STEP_KEY_STR ? k->n : 0);
+		    suggest(p, k->data, k->kind == RME_STEP_KEY_STR ? k->n : 0);
 		offer_keys(&near, item.dict);
 		rme_suggest_append(&near, "keys", true, &s);
 	} else {
@@ -407,7 +407,7 @@ static bool resolve(struct path *p, const struct rme_expr *expr)
 		    (size_t)(end - at) - sizeof *s < s->size ||
 		    inside != (s->kind > RME_STEP_ADDRESS)) {
 			rme_error_set(p->error, "bad-request",
-				      "the request holds a malformed EXPR");
+			              "the request holds a malformed EXPR");
 			return false;
 		}
 		if (!step(p, s->kind, s + 1, s->size))
@@ -424,7 +424,7 @@ static bool resolve(struct path *p, const struct rme_expr *expr)
 }
 
 bool rme_path_resolve(struct rme_python *py, const struct rme_frame *frame,
-		      const struct rme_expr *expr, rme_addr *ret, struct rme_error *error)
+                      const struct rme_expr *expr, rme_addr *ret, struct rme_error *error)
 {
 	struct path p = {.py = py, .frame = frame, .error = error};
 	struct rme_guard guard;
@@ -442,7 +442,7 @@ bool rme_path_resolve(struct rme_python *py, const struct rme_frame *frame,
 	}
 	struct rme_buffer s = rme_error_begin(error, "no-object", "reading ");
 	rme_buffer_bytes(&s, (const char *)(expr + 1),
-			 expr->text_size < 100 ? expr->text_size : 100);
+	                 expr->text_size < 100 ? expr->text_size : 100);
 	rme_buffer_text(&s, " failed at ");
 	rme_buffer_hex(&s, guard.fault_address);
 	rme_buffer_text(&s, " after ");

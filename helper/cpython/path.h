@@ -12,6 +12,6 @@
  * (also for a property, which is not run), "no-such-key", "no-such-module",
  * "not-subscriptable", "no-object", "no-python-frame". Holds its own guard. */
 bool rme_path_resolve(struct rme_python *py, const struct rme_frame *frame,
-		      const struct rme_expr *expr, rme_addr *ret, struct rme_error *error);
+                      const struct rme_expr *expr, rme_addr *ret, struct rme_error *error);
 
 #endif

@@ -14,11 +14,11 @@ static bool symbol_at(struct rme_symbols *sym, unsigned i, const char **name, rm
 {
 	unsigned n = 0;
 
-#define SYMBOL(member, text) \
-	if (i == n++) { \
-		*name = text; \
-		*ret = &sym->member; \
-		return true; \
+#define SYMBOL(member, text)                                                                       \
+	if (i == n++) {                                                                            \
+		*name = text;                                                                      \
+		*ret = &sym->member;                                                               \
+		return true;                                                                       \
 	}
 #include "cpython/symbols.def"
 #undef SYMBOL
@@ -29,7 +29,7 @@ static bool symbol_at(struct rme_symbols *sym, unsigned i, const char **name, rm
  * that refers to CPython's data holds copies of it (copy relocations), and those
  * are the ones in use: `copies`. */
 static bool symbols_from(struct rme_symbols *sym, const struct rme_image_symbols *image,
-			 bool copies)
+                         bool copies)
 {
 	const char *name;
 	rme_addr *slot;
@@ -120,9 +120,9 @@ static bool basicsizes_match(const struct rme_python *py)
 	       rme_u64(py->sym.dict + basicsize) == (uint64_t)l->dict_size &&
 	       rme_u64(py->sym.tuple + basicsize) == (uint64_t)l->tuple_items &&
 	       rme_u64(py->sym.generator + basicsize) ==
-		       (l->gen_iframe == RME_ABSENT
-				? (uint64_t)l->gen_size
-				: (uint64_t)(l->gen_iframe + l->iframe_localsplus)) &&
+	           (l->gen_iframe == RME_ABSENT
+	                ? (uint64_t)l->gen_size
+	                : (uint64_t)(l->gen_iframe + l->iframe_localsplus)) &&
 	       rme_type_of(py, py->sym.dict) == py->sym.type;
 }
 
@@ -145,9 +145,10 @@ static bool runtime_matches(struct rme_python *py)
 	/* The youngest generation's list is a ring: head->next->prev is the head. Inside
 	 * 3.13 the lists moved by four bytes. */
 	rme_addr gc = l->interp_gc == RME_ABSENT ? py->sym.runtime + (uint64_t)l->runtime_gc
-						 : interp + (uint64_t)l->interp_gc;
+	                                         : interp + (uint64_t)l->interp_gc;
 	for (uint64_t i = 0; i < 3; i++) {
-		rme_addr head = gc + (uint64_t)l->gc_generations + i * (uint64_t)l->gc_generation_size;
+		rme_addr head =
+		    gc + (uint64_t)l->gc_generations + i * (uint64_t)l->gc_generation_size;
 		rme_addr next = rme_ptr(head) & ~3ull;
 		bool collecting = rme_i32(gc + (uint64_t)l->gc_collecting);
 		if (!collecting && (rme_ptr(next + 8) & ~3ull) != head)
@@ -193,22 +194,22 @@ static void explain(struct rme_python *py, const struct rme_layout *l, struct rm
 
 	if (l && finalizing) {
 		rme_error_set(error, "finalized",
-			      "the Python interpreter of this process is shutting down or has shut "
-			      "down: its modules are gone, there is nothing to measure");
+		              "the Python interpreter of this process is shutting down or has shut "
+		              "down: its modules are gone, there is nothing to measure");
 		return;
 	}
 	if (l && (!interp || !rme_ptr(interp + (uint64_t)l->interp_builtins) ||
-		  !rme_ptr(interp + (uint64_t)l->interp_threads_head))) {
+	          !rme_ptr(interp + (uint64_t)l->interp_threads_head))) {
 		rme_error_set(error, "not-initialized",
-			      "the Python interpreter of this process is not running: it has not "
-			      "been initialised yet, or has been finalised");
+		              "the Python interpreter of this process is not running: it has not "
+		              "been initialised yet, or has been finalised");
 		return;
 	}
-	struct rme_buffer s = rme_error_begin(error, "layout-mismatch",
-					      "this is Python ");
+	struct rme_buffer s = rme_error_begin(error, "layout-mismatch", "this is Python ");
 	version_append(py->version, &s);
-	rme_buffer_text(&s, ", but its structures in memory are not those of any build of it that is "
-			    "known here (a debug, free-threaded or patched build?)");
+	rme_buffer_text(&s,
+	                ", but its structures in memory are not those of any build of it that is "
+	                "known here (a debug, free-threaded or patched build?)");
 	rme_error_end(error, &s);
 }
 
@@ -231,8 +232,8 @@ static bool choose_layout(struct rme_python *py, struct rme_error *error)
 	}
 	py->layout = candidate;
 	if (!candidate) {
-		struct rme_buffer s = rme_error_begin(error, "unsupported-python",
-						      "this process runs Python ");
+		struct rme_buffer s =
+		    rme_error_begin(error, "unsupported-python", "this process runs Python ");
 		version_append(py->version, &s);
 		rme_buffer_text(&s, "; CPython 3.8 to 3.13 are supported");
 		rme_error_end(error, &s);
@@ -255,11 +256,11 @@ static bool too_old(struct rme_python *py, struct rme_error *error)
 
 	if (py->sym.pystring)
 		rme_error_set(error, "unsupported-python",
-			      "this process runs Python 2; CPython 3.8 to 3.13 are supported");
+		              "this process runs Python 2; CPython 3.8 to 3.13 are supported");
 	else if (!py->sym.runtime || rme_u64(py->sym.type + type_basicsize) < 880)
 		rme_error_set(error, "unsupported-python",
-			      "this process runs Python 3.7 or older; CPython 3.8 to 3.13 are "
-			      "supported");
+		              "this process runs Python 3.7 or older; CPython 3.8 to 3.13 are "
+		              "supported");
 	else
 		return false;
 	return true;
@@ -272,8 +273,8 @@ static uint32_t read_version(struct rme_python *py)
 	volatile uint32_t version = 0;
 
 	if (RME_GUARD(py->guards, &guard)) {
-		version = py->has_symbols ? find_version(py)
-					  : rme_discover_version(py->sym.runtime);
+		version =
+		    py->has_symbols ? find_version(py) : rme_discover_version(py->sym.runtime);
 		rme_guard_pop(py->guards, &guard);
 	}
 	return version;
@@ -289,9 +290,10 @@ static bool try_each_version(struct rme_python *py, struct rme_error *error)
 			return true;
 		}
 	}
-	rme_error_set(error, "layout-mismatch",
-		      "the binary of this process that holds CPython is not here, and what is at its "
-		      "_PyRuntime is not of any version from 3.8 to 3.13 that is known");
+	rme_error_set(
+	    error, "layout-mismatch",
+	    "the binary of this process that holds CPython is not here, and what is at its "
+	    "_PyRuntime is not of any version from 3.8 to 3.13 that is known");
 	return false;
 }
 
@@ -328,8 +330,8 @@ static bool init_by_discovery(struct rme_python *py, struct rme_error *error)
 		py->sym.runtime = rme_discover_runtime(py);
 	if (!py->sym.runtime) {
 		rme_error_set(error, "not-python",
-			      "no CPython was found in this process: none of its binaries exports "
-			      "_PyRuntime");
+		              "no CPython was found in this process: none of its binaries exports "
+		              "_PyRuntime");
 		return false;
 	}
 	py->version = read_version(py);
@@ -337,7 +339,7 @@ static bool init_by_discovery(struct rme_python *py, struct rme_error *error)
 }
 
 bool rme_python_init(struct rme_python *py, const struct rme_request *request,
-		     struct rme_arena *arena, struct rme_guards *guards, struct rme_error *error)
+                     struct rme_arena *arena, struct rme_guards *guards, struct rme_error *error)
 {
 	*py = (struct rme_python){.request = request, .arena = arena, .guards = guards};
 	py->has_symbols = find_symbols(py);

@@ -26,9 +26,9 @@ struct rme_python {
 	const struct rme_request *request; /* images, code ranges, threads, flags */
 	struct rme_arena *arena;
 	struct rme_guards *guards;
-	uint32_t version; /* as PY_VERSION_HEX: 0x030c01f0 is 3.12.1 */
-	bool has_symbols; /* sym is from a binary; else from memory: discover.h */
-	rme_addr interp;  /* the main interpreter */
+	uint32_t version;  /* as PY_VERSION_HEX: 0x030c01f0 is 3.12.1 */
+	bool has_symbols;  /* sym is from a binary; else from memory: discover.h */
+	rme_addr interp;   /* the main interpreter */
 	rme_addr lookdict; /* rme_dict_find_lookdict's (dict.h); 0: not known */
 	struct rme_types *types;
 	struct rme_names *names; /* of types whose tp_name is not there */
@@ -44,8 +44,7 @@ static inline bool rme_python_has(const struct rme_python *py, unsigned minor)
  * the self-check. False with *error set: "not-python", "unsupported-python",
  * "not-initialized", "finalized", "layout-mismatch". */
 bool rme_python_init(struct rme_python *py, const struct rme_request *request,
-		     struct rme_arena *arena, struct rme_guards *guards,
-		     struct rme_error *error);
+                     struct rme_arena *arena, struct rme_guards *guards, struct rme_error *error);
 
 /* Appends the version as people write it: "3.12.1". */
 void rme_python_version_append(const struct rme_python *py, struct rme_buffer *out);

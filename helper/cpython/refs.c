@@ -1,10 +1,9 @@
+#include "cpython/refs.h"
 #include "cpython/class.h"
 #include "cpython/dict.h"
 #include "cpython/numpy.h"
-#include "cpython/refs.h"
 
-
-#define L(field) ((uint64_t)py->layout->field)
+#define L(field)   ((uint64_t)py->layout->field)
 #define HAS(field) (py->layout->field != RME_ABSENT)
 
 enum {
@@ -28,7 +27,7 @@ void rme_refs_dict(struct rme_python *py, rme_addr dict, bool keys, const struct
 		sink->range(sink->arg, key + 8, k.n_entries, k.entry_size);
 	else
 		sink->range(sink->arg, values + (HAS(values_values) ? L(values_values) : 0),
-			    k.n_entries, 8);
+		            k.n_entries, 8);
 }
 
 /* set_traverse (Objects/setobject.c): a dummy entry has hash -1. */
@@ -65,8 +64,8 @@ void rme_refs_function(struct rme_python *py, rme_addr f, const struct rme_sink 
 void rme_refs_iframe_locals(struct rme_python *py, rme_addr f, const struct rme_sink *sink)
 {
 	rme_addr code = rme_ptr(f + L(iframe_code));
-	int32_t n = code && rme_type_of(py, code) == py->sym.code ? rme_i32(code + L(code_nlocalsplus))
-								  : 0;
+	int32_t n =
+	    code && rme_type_of(py, code) == py->sym.code ? rme_i32(code + L(code_nlocalsplus)) : 0;
 
 	if (n > 0 && n < MAX_STACK)
 		sink->range(sink->arg, f + L(iframe_localsplus), (uint64_t)n, 8);
@@ -132,7 +131,7 @@ void rme_refs_frame(struct rme_python *py, rme_addr f, bool owned, const struct 
 
 /* structseq_traverse (Objects/structseq.c): hidden fields follow the visible ones. */
 void rme_refs_structseq(struct rme_python *py, struct rme_type *t, rme_addr o,
-			   const struct rme_sink *sink)
+                        const struct rme_sink *sink)
 {
 	rme_addr dict = rme_type_dict(py, t->address), n_fields = 0;
 	int64_t n = 0;
@@ -150,7 +149,7 @@ void rme_refs_structseq(struct rme_python *py, struct rme_type *t, rme_addr o,
  * than a call per reference, or, for functions and frames, with the namespaces left
  * out. True when it was one. */
 static bool refs_builtin(struct rme_python *py, struct rme_type *t, rme_addr o, bool owned,
-			 const struct rme_sink *sink)
+                         const struct rme_sink *sink)
 {
 	switch (t->kind) {
 	case RME_KIND_LIST:
@@ -219,17 +218,17 @@ static void range_unfiltered(void *arg, rme_addr first, uint64_t count, uint64_t
 
 /* What tp_traverse visits, or would if its code were here. */
 static void refs_traversed(struct rme_python *py, struct rme_type *t, rme_addr o,
-			   const struct rme_sink *sink)
+                           const struct rme_sink *sink)
 {
 	if (t->no_code)
 		rme_refs_inferred(py, t, o, sink);
 	else if (t->traverse && rme_is_gc(py, t, o))
 		((int (*)(rme_addr, int (*)(void *, void *), void *))t->traverse)(o, sink->visit,
-										  sink->arg);
+		                                                                  sink->arg);
 }
 
 void rme_refs_of(struct rme_python *py, struct rme_type *t, rme_addr o, bool owned,
-		 const struct rme_sink *sink)
+                 const struct rme_sink *sink)
 {
 	if (t->exact && refs_builtin(py, t, o, owned, sink))
 		return;

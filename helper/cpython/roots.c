@@ -23,7 +23,7 @@ struct roots {
 };
 
 static void emit(struct roots *r, enum rme_root_kind kind, rme_addr object, rme_addr name,
-		 const char *text, bool counted)
+                 const char *text, bool counted)
 {
 	if (!object)
 		return;
@@ -65,7 +65,7 @@ static void modules(struct roots *r, rme_addr interp)
 /* The variables of a frame, cells as such, then `n_stack` words of its stack of which
  * `n_sure` are known to be in use. */
 static void slots(struct roots *r, rme_addr code, rme_addr first, bool counted, uint64_t n_sure,
-		  uint64_t n_stack)
+                  uint64_t n_stack)
 {
 	struct rme_python *py = r->py;
 	rme_addr name;
@@ -162,9 +162,9 @@ static int thread_fields(void *arg, const struct rme_python_thread *t)
 	if (!rme_python_has(r->py, 11)) {
 		/* _PyErr_StackItem: exc_type, exc_value, exc_traceback */
 		thread_field(r, t->tstate, l->thread_exc_state_value - 8,
-			     "exception being handled");
+		             "exception being handled");
 		thread_field(r, t->tstate, l->thread_exc_state_value + 8,
-			     "traceback being handled");
+		             "traceback being handled");
 	}
 	thread_field(r, t->tstate, l->thread_context, "context variables");
 	thread_field(r, t->tstate, l->thread_asyncgen_firstiter, "asynchronous generator hook");
@@ -319,7 +319,7 @@ bool rme_collector_each(struct rme_python *py, rme_object_fn fn, void *arg)
 			rme_addr interp = interpreter_at(py, i);
 			if (interp)
 				gc = HAS(interp_gc) ? interp + L(interp_gc)
-						    : py->sym.runtime + L(runtime_gc);
+				                    : py->sym.runtime + L(runtime_gc);
 			if (gc && rme_i32(gc + L(gc_collecting))) {
 				complete = false;
 				list = N_GENERATIONS + 1;

@@ -7,27 +7,27 @@
 
 enum rme_root_kind {
 	RME_ROOT_MODULE,      /* a module of sys.modules, or its namespace; `name` is its key */
-	RME_ROOT_LOCAL,	      /* a variable of a running frame; `name` says which */
-	RME_ROOT_FRAME,	      /* what a running frame holds besides: function, namespace */
-	RME_ROOT_STACK,	      /* a word on the value stack of a running frame, whose depth is
-				 not known: it may be stale */
+	RME_ROOT_LOCAL,       /* a variable of a running frame; `name` says which */
+	RME_ROOT_FRAME,       /* what a running frame holds besides: function, namespace */
+	RME_ROOT_STACK,       /* a word on the value stack of a running frame, whose depth is
+	                         not known: it may be stale */
 	RME_ROOT_THREAD,      /* a field of a thread state; `text` says which */
 	RME_ROOT_INTERPRETER, /* a field of an interpreter */
-	RME_ROOT_TYPE	      /* a static type */
+	RME_ROOT_TYPE         /* a static type */
 };
 
 /* One reference from outside of the heap. */
 struct rme_root {
 	rme_addr object;
-	rme_addr name;	    /* a str, or 0 */
+	rme_addr name;      /* a str, or 0 */
 	const char *text;   /* or NULL; of the helper */
-	rme_addr code;	    /* LOCAL, FRAME, STACK: of the frame */
+	rme_addr code;      /* LOCAL, FRAME, STACK: of the frame */
 	uint64_t thread;    /* the debugger's number, else the LWP; 0: not known */
-	int32_t line;	    /* of the frame; -1: not known */
-	uint32_t frame;	    /* its number, innermost 0 */
+	int32_t line;       /* of the frame; -1: not known */
+	uint32_t frame;     /* its number, innermost 0 */
 	uint64_t interp_id; /* 0: the main interpreter */
-	uint8_t kind;	    /* enum rme_root_kind */
-	bool counted;	    /* the object's reference count has this reference in it */
+	uint8_t kind;       /* enum rme_root_kind */
+	bool counted;       /* the object's reference count has this reference in it */
 };
 
 /* Calls fn for every root but the static types, most telling names first; the same

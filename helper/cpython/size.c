@@ -1,12 +1,12 @@
 /* One function per type that defines its own __sizeof__; the formulas are those of
  * the C file named at each, the same from 3.8 to 3.13 unless said otherwise. */
+#include "cpython/size.h"
 #include "cpython/dict.h"
 #include "cpython/numpy.h"
-#include "cpython/size.h"
 
 enum { FLAG_HEAPTYPE = 1u << 9 };
 
-#define L(field) ((uint64_t)py->layout->field)
+#define L(field)   ((uint64_t)py->layout->field)
 #define HAS(field) (py->layout->field != RME_ABSENT)
 
 static uint64_t magnitude(int64_t n)
@@ -64,7 +64,8 @@ static uint64_t size_str(const struct rme_python *py, rme_addr o)
 		rme_addr wstr = rme_ptr(o + L(str_wstr));
 		bool ready = state >> 7 & 1;
 		if (wstr && (!ready || wstr != data))
-			size += 4 * (1 + (compact && ascii ? length : rme_u64(o + L(str_wstr_length))));
+			size +=
+			    4 * (1 + (compact && ascii ? length : rme_u64(o + L(str_wstr_length))));
 	}
 	if (!(compact && ascii)) {
 		rme_addr utf8 = rme_ptr(o + L(str_utf8));
@@ -170,8 +171,8 @@ static uint64_t size_frame(const struct rme_python *py, rme_addr o)
 /* generator.__sizeof__ and its kin, 3.11+ (Objects/genobject.c) */
 static uint64_t size_generator(const struct rme_python *py, rme_addr o)
 {
-	rme_addr code = HAS(gen_code) ? rme_ptr(o + L(gen_code))
-				      : rme_ptr(o + L(gen_iframe) + L(iframe_code));
+	rme_addr code =
+	    HAS(gen_code) ? rme_ptr(o + L(gen_code)) : rme_ptr(o + L(gen_iframe) + L(iframe_code));
 
 	return L(gen_iframe) + L(iframe_localsplus) + 8 * frame_slots(py, code);
 }
@@ -216,7 +217,8 @@ static uint64_t size_struct(const struct rme_python *py, const struct rme_type *
 	rme_addr codes = rme_ptr(o + L(struct_codes));
 	uint64_t n = 0;
 
-	while (codes && n < 1 << 20 && rme_ptr(codes + n * L(formatcode_size) + L(formatcode_fmtdef)))
+	while (codes && n < 1 << 20 &&
+	       rme_ptr(codes + n * L(formatcode_size) + L(formatcode_fmtdef)))
 		n++;
 	return t->basicsize + (n + 1) * L(formatcode_size);
 }
@@ -282,7 +284,7 @@ static uint64_t size_pickler(struct rme_python *py, const struct rme_type *t, rm
 
 	if (memo)
 		size += L(picklermemo_size) +
-			L(picklermemoentry_size) * rme_u64(memo + L(picklermemo_allocated));
+		        L(picklermemoentry_size) * rme_u64(memo + L(picklermemo_allocated));
 	return size + (out ? size_object(py, out) : 0);
 }
 
@@ -318,7 +320,7 @@ static uint64_t size_stgdict(const struct rme_python *py, const struct rme_type 
 	 * (PyCStgDict_sizeof, Modules/_ctypes/stgdict.c). */
 	return size_dict(py, t, o) + L(stgdict_size) - L(dict_size) +
 	       size_ctypes(rme_ptr(o + L(stgdict_format)), (uint64_t)rme_i32(o + L(stgdict_ndim)),
-			   rme_ptr(o + L(stgdict_ffi_elements)), rme_u64(o + L(stgdict_length)));
+	                   rme_ptr(o + L(stgdict_ffi_elements)), rme_u64(o + L(stgdict_length)));
 }
 
 /* CType_Type.__sizeof__, 3.13 (Modules/_ctypes/_ctypes.c): StgInfo follows the heap
@@ -327,10 +329,10 @@ static uint64_t size_ctype(const struct rme_python *py, const struct rme_type *t
 {
 	rme_addr info = o + ((L(heaptype_size) + 15) & ~15ull);
 
-	return t->basicsize +
-	       size_ctypes(rme_ptr(info + L(stginfo_format)),
-			   (uint64_t)rme_i32(info + L(stginfo_ndim)),
-			   rme_ptr(info + L(stginfo_ffi_elements)), rme_u64(info + L(stginfo_length)));
+	return t->basicsize + size_ctypes(rme_ptr(info + L(stginfo_format)),
+	                                  (uint64_t)rme_i32(info + L(stginfo_ndim)),
+	                                  rme_ptr(info + L(stginfo_ffi_elements)),
+	                                  rme_u64(info + L(stginfo_length)));
 }
 
 /* Length of the tuple at `field` of the object. */
@@ -445,7 +447,8 @@ uint64_t rme_size_of(struct rme_python *py, struct rme_type *t, rme_addr o)
 			size = t->basicsize + 8 * rme_u64(o + L(cwr_r));
 			break;
 		case RME_KIND_PERMUTATIONS:
-			size = t->basicsize + 8 * tuple_length(py, o, py->layout->permutations_pool) +
+			size = t->basicsize +
+			       8 * tuple_length(py, o, py->layout->permutations_pool) +
 			       8 * rme_u64(o + L(permutations_r));
 			break;
 		case RME_KIND_STGDICT:

@@ -50,8 +50,7 @@ static uint32_t character(const struct text *t, uint64_t i)
 	}
 }
 
-bool rme_str_append(const struct rme_python *py, rme_addr str, size_t max,
-		    struct rme_buffer *out)
+bool rme_str_append(const struct rme_python *py, rme_addr str, size_t max, struct rme_buffer *out)
 {
 	struct text t;
 
@@ -87,7 +86,7 @@ void rme_escape_append(struct rme_buffer *out, uint32_t c)
 }
 
 bool rme_str_repr_append(const struct rme_python *py, rme_addr str, size_t max,
-			 struct rme_buffer *out)
+                         struct rme_buffer *out)
 {
 	struct text t;
 

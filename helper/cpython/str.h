@@ -7,12 +7,11 @@
 
 /* Appends the text of a str as UTF-8, at most `max` characters of it (then "…").
  * Lone surrogates become U+FFFD. Not a str: appends nothing, returns false. */
-bool rme_str_append(const struct rme_python *py, rme_addr str, size_t max,
-		    struct rme_buffer *out);
+bool rme_str_append(const struct rme_python *py, rme_addr str, size_t max, struct rme_buffer *out);
 
 /* The same as a Python literal: "text", with \" \\ \n and \x07 escaped. */
 bool rme_str_repr_append(const struct rme_python *py, rme_addr str, size_t max,
-			 struct rme_buffer *out);
+                         struct rme_buffer *out);
 
 /* Is the str equal to these UTF-8 bytes? */
 bool rme_str_equals(const struct rme_python *py, rme_addr str, const void *utf8, size_t n);

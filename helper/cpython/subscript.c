@@ -10,7 +10,7 @@ static rme_addr in_dict(const struct rme_python *py, rme_addr dict, const struct
 		return rme_dict_get_int(py, dict, k->integer);
 	while (rme_dict_next(py, dict, &it))
 		if (k->kind == RME_STEP_KEY_NONE ? it.key == py->sym.none
-						 : rme_bytes_equals(py, it.key, k->data, k->n))
+		                                 : rme_bytes_equals(py, it.key, k->data, k->n))
 			return it.value;
 	return 0;
 }
@@ -31,7 +31,7 @@ static int on_item(void *arg, uint64_t index, rme_addr item)
 }
 
 static rme_addr in_sequence(const struct rme_python *py, rme_addr sequence, bool deque,
-			    int64_t index, uint64_t length)
+                            int64_t index, uint64_t length)
 {
 	struct wanted wanted = {(uint64_t)index, 0};
 
@@ -48,7 +48,7 @@ static rme_addr in_sequence(const struct rme_python *py, rme_addr sequence, bool
 }
 
 void rme_item_get(const struct rme_python *py, rme_addr object, const struct rme_key *key,
-		  struct rme_item *ret)
+                  struct rme_item *ret)
 {
 	const struct rme_layout *l = py->layout;
 	bool deque = rme_is_deque(py, object);
@@ -65,8 +65,8 @@ void rme_item_get(const struct rme_python *py, rme_addr object, const struct rme
 	    !rme_is_a(py, object, RME_TUPLE_SUBCLASS))
 		return;
 	ret->container = RME_SEQUENCE;
-	ret->length = deque ? rme_u64(object + (uint64_t)l->var_size)
-			    : rme_sequence_length(py, object);
+	ret->length =
+	    deque ? rme_u64(object + (uint64_t)l->var_size) : rme_sequence_length(py, object);
 	if (key->kind == RME_STEP_KEY_INT)
 		ret->value = in_sequence(py, object, deque, key->integer, ret->length);
 }

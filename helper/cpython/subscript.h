@@ -24,6 +24,6 @@ struct rme_item {
 
 /* Looks the key up. May fault. */
 void rme_item_get(const struct rme_python *py, rme_addr object, const struct rme_key *key,
-		  struct rme_item *ret);
+                  struct rme_item *ret);
 
 #endif

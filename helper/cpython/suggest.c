@@ -56,8 +56,7 @@ void rme_suggest_offer(struct rme_suggest *s, rme_addr object, const char *text)
 	}
 }
 
-void rme_suggest_append(struct rme_suggest *s, const char *noun, bool keys,
-			struct rme_buffer *out)
+void rme_suggest_append(struct rme_suggest *s, const char *noun, bool keys, struct rme_buffer *out)
 {
 	unsigned i;
 

@@ -23,7 +23,6 @@ void rme_suggest_offer(struct rme_suggest *s, rme_addr object, const char *text)
 
 /* Appends them: "; NOUN: a, b, cache and 12 more", or "; there are no NOUN". `keys`:
  * written as keys, "a", 17. */
-void rme_suggest_append(struct rme_suggest *s, const char *noun, bool keys,
-			struct rme_buffer *out);
+void rme_suggest_append(struct rme_suggest *s, const char *noun, bool keys, struct rme_buffer *out);
 
 #endif

@@ -40,9 +40,9 @@ int rme_threads_each(struct rme_python *py, rme_thread_fn fn, void *arg)
 		rme_addr tstate = rme_ptr(interp + (uint64_t)l->interp_threads_head);
 		for (; tstate && n_threads < MAX_THREADS; n_threads++) {
 			struct rme_python_thread thread = {
-				.tstate = tstate,
-				.interp = interp,
-				.thread_pointer = rme_u64(tstate + (uint64_t)l->thread_thread_id),
+			    .tstate = tstate,
+			    .interp = interp,
+			    .thread_pointer = rme_u64(tstate + (uint64_t)l->thread_thread_id),
 			};
 			if (rme_ptr(tstate + (uint64_t)l->thread_interp) != interp)
 				break;
@@ -99,7 +99,7 @@ static uint64_t own_thread_pointer(const struct rme_python *py)
 }
 
 bool rme_thread_selected(struct rme_python *py, struct rme_python_thread *ret,
-			 struct rme_error *error)
+                         struct rme_error *error)
 {
 	const struct rme_request *r = py->request;
 	struct search by_pointer = {py, r->thread_pointer, 0, ret};
@@ -132,7 +132,7 @@ bool rme_thread_selected(struct rme_python *py, struct rme_python_thread *ret,
 		rme_buffer_char(&out, ')');
 	}
 	rme_buffer_text(&out, " has no Python thread state, so it runs no Python; "
-			      "py-frames --all-threads lists the threads that do");
+	                      "py-frames --all-threads lists the threads that do");
 	rme_error_end(error, &out);
 	return false;
 }

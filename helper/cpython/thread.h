@@ -21,6 +21,6 @@ int rme_threads_each(struct rme_python *py, rme_thread_fn fn, void *arg);
  * thread has several (subinterpreters), the newest that runs something. False with
  * "no-python-thread" when that thread runs no Python. Holds its own guard. */
 bool rme_thread_selected(struct rme_python *py, struct rme_python_thread *ret,
-			 struct rme_error *error);
+                         struct rme_error *error);
 
 #endif

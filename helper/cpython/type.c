@@ -1,6 +1,6 @@
+#include "cpython/type.h"
 #include "cpython/class.h"
 #include "cpython/dict.h"
-#include "cpython/type.h"
 
 enum {
 	FLAG_MANAGED_WEAKREF = 1u << 3, /* 3.12+ */
@@ -141,14 +141,14 @@ static void describe(struct rme_python *py, struct rme_type *t)
 	t->native = native_base(py, a);
 	t->is_python = t->native != a;
 	t->kind = (uint8_t)native_kind(py, t->native);
-	t->exact = !t->is_python && (t->kind == RME_KIND_STRUCTSEQ ||
-				     rme_kind_of(py, a) != RME_KIND_OTHER);
+	t->exact = !t->is_python &&
+	           (t->kind == RME_KIND_STRUCTSEQ || rme_kind_of(py, a) != RME_KIND_OTHER);
 	rme_addr traverse = t->gc ? rme_ptr(a + (uint64_t)l->type_traverse) : 0;
 	/* The traverse of a class made by a class statement calls its native base's. */
 	rme_addr native = t->is_python ? rme_ptr(t->native + (uint64_t)l->type_traverse) : 0;
 	t->traverse = rme_code_callable(py, traverse) && (!native || rme_code_callable(py, native))
-			      ? traverse
-			      : 0;
+	                  ? traverse
+	                  : 0;
 	t->no_code = traverse && !t->traverse;
 	/* Up to 3.10 whether an object has the collector's header is asked of itself:
 	 * true of these. */
@@ -165,7 +165,7 @@ static void describe(struct rme_python *py, struct rme_type *t)
 	else if (a == py->sym.dict)
 		t->fast = RME_FAST_DICT;
 	t->leaf = !traverse && (t->kind == RME_KIND_INT || t->kind == RME_KIND_STR ||
-				t->kind == RME_KIND_BYTES || a == py->sym.float_);
+	                        t->kind == RME_KIND_BYTES || a == py->sym.float_);
 	find_sizeof(py, t);
 	rme_type_find_owned(py, t);
 	if (t->is_python && t->kind == RME_KIND_OBJECT && t->size_by == RME_SIZEOF_OBJECT &&

@@ -48,8 +48,8 @@ enum rme_kind {
 	RME_KIND_COMBINATIONS,
 	RME_KIND_CWR,
 	RME_KIND_PERMUTATIONS,
-	RME_KIND_STGDICT,  /* ctypes' type dict, up to 3.12 */
-	RME_KIND_CTYPE,    /* ctypes' metatype, 3.13 */
+	RME_KIND_STGDICT, /* ctypes' type dict, up to 3.12 */
+	RME_KIND_CTYPE,   /* ctypes' metatype, 3.13 */
 	RME_KIND_DATETIME,
 	RME_KIND_TIME,
 	RME_KIND_NDARRAY,
@@ -92,34 +92,34 @@ struct rme_type {
 	uint64_t basicsize;
 	uint64_t itemsize;
 	uint64_t flags;
-	uint64_t presize;  /* what getsizeof adds for headers; types aside */
-	rme_addr traverse; /* to call; 0: none, or its code may not run */
-	rme_addr is_gc;    /* tp_is_gc, or 0 */
-	uint8_t kind;      /* enum rme_kind */
-	uint8_t size_kind; /* whose size rule, with RME_SIZEOF_KIND */
-	uint8_t size_by;   /* enum rme_sizeof */
-	bool gc;           /* has Py_TPFLAGS_HAVE_GC */
-	bool is_type;      /* instances are classes */
-	bool is_python;    /* tp_traverse is CPython's subtype_traverse: made by a class
-	                      statement */
-	bool exact;        /* the type of `kind` itself, not a subclass of it */
-	uint8_t values_before; /* a pointer to the attributes stands so far before the
-	                          object (3.11, 3.12); 0: none */
-	uint8_t fast;      /* enum rme_fast */
-	bool leaf;         /* instances have no references in either measure */
-	bool no_code;      /* it has a tp_traverse that may not be called */
-	bool guess_owned;  /* no tp_traverse, and no name to look up what it owns by */
+	uint64_t presize;              /* what getsizeof adds for headers; types aside */
+	rme_addr traverse;             /* to call; 0: none, or its code may not run */
+	rme_addr is_gc;                /* tp_is_gc, or 0 */
+	uint8_t kind;                  /* enum rme_kind */
+	uint8_t size_kind;             /* whose size rule, with RME_SIZEOF_KIND */
+	uint8_t size_by;               /* enum rme_sizeof */
+	bool gc;                       /* has Py_TPFLAGS_HAVE_GC */
+	bool is_type;                  /* instances are classes */
+	bool is_python;                /* tp_traverse is CPython's subtype_traverse: made by a class
+	                                  statement */
+	bool exact;                    /* the type of `kind` itself, not a subclass of it */
+	uint8_t values_before;         /* a pointer to the attributes stands so far before the
+	                                  object (3.11, 3.12); 0: none */
+	uint8_t fast;                  /* enum rme_fast */
+	bool leaf;                     /* instances have no references in either measure */
+	bool no_code;                  /* it has a tp_traverse that may not be called */
+	bool guess_owned;              /* no tp_traverse, and no name to look up what it owns by */
 	struct rme_inferred *inferred; /* inferred.h: how its references are read then */
-	rme_addr native;   /* the type that `kind` was read from */
-	uint8_t n_owned;   /* rows of owned.def: offsets of what it owns unseen */
+	rme_addr native;               /* the type that `kind` was read from */
+	uint8_t n_owned;               /* rows of owned.def: offsets of what it owns unseen */
 	uint16_t owned[RME_MAX_OWNED];
-	uint64_t n_estimated; /* instances whose own size is an estimate, this walk */
-	uint64_t n_inferred;  /* instances whose references were inferred */
-	uint64_t n_faults;    /* instances that faulted */
-	rme_addr example;     /* one of those */
+	uint64_t n_estimated;        /* instances whose own size is an estimate, this walk */
+	uint64_t n_inferred;         /* instances whose references were inferred */
+	uint64_t n_faults;           /* instances that faulted */
+	rme_addr example;            /* one of those */
 	uint64_t n_objects, n_bytes; /* a tally of the instances, where a query keeps one */
-	void *tally;          /* and what else it keeps */
-	uint8_t holds_type;   /* holds.c: whether instances show their reference to it */
+	void *tally;                 /* and what else it keeps */
+	uint8_t holds_type;          /* holds.c: whether instances show their reference to it */
 };
 
 struct rme_types {
@@ -135,7 +135,10 @@ bool rme_types_init(struct rme_python *py);
  * type. Never faults, but for out of arena (NULL as well). */
 struct rme_type *rme_type_slow(struct rme_python *py, rme_addr type);
 
-static inline uint64_t rme_type_hash(rme_addr type) { return (type >> 4) * 0x9e3779b97f4a7c15ull; }
+static inline uint64_t rme_type_hash(rme_addr type)
+{
+	return (type >> 4) * 0x9e3779b97f4a7c15ull;
+}
 
 static inline struct rme_type *rme_type_get(struct rme_python *py, rme_addr type)
 {

@@ -3,7 +3,7 @@
 enum { BLOCK = 1 << 16, AHEAD = 16 };
 
 bool rme_csr_count(const struct rme_csr *g, uint32_t from, uint32_t *count,
-		   const volatile uint32_t *cancel)
+                   const volatile uint32_t *cancel)
 {
 	uint32_t n_edges = g->first[g->n];
 
@@ -18,7 +18,7 @@ bool rme_csr_count(const struct rme_csr *g, uint32_t from, uint32_t *count,
 }
 
 bool rme_csr_turn(const struct rme_csr *g, uint32_t *first, uint32_t *to, struct rme_csr *ret,
-		  const volatile uint32_t *cancel)
+                  const volatile uint32_t *cancel)
 {
 	uint32_t *next = first + 1; /* where the next edge into a node goes */
 	uint32_t sum = 0, n_edges = g->first[g->n];

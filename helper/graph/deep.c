@@ -3,7 +3,7 @@
 #define MEMO_SLOTS (1ul << 16)
 
 bool rme_deep_init(struct rme_deep *d, struct rme_walk *walk, struct rme_arena *arena,
-		   bool with_deferred)
+                   bool with_deferred)
 {
 	memset(d, 0, sizeof *d);
 	d->walk = walk;

@@ -28,11 +28,11 @@ struct rme_deep {
 	struct rme_visited behind; /* everything that deferred nodes lead to */
 	struct rme_deep_memo *memo;
 	uint64_t n_memo, max_memo; /* a power of two */
-	bool with_deferred; /* false: they do not count at all */
+	bool with_deferred;        /* false: they do not count at all */
 	/* Marks (rme_visited_mark) that a wipe took away are set again by this. */
 	void (*remark)(void *ctx);
 	void *ctx;
-	bool overlap;  /* the walk at work touched `behind` */
+	bool overlap;   /* the walk at work touched `behind` */
 	uint64_t spent; /* nodes visited so far */
 	uint64_t budget;
 };
@@ -40,7 +40,7 @@ struct rme_deep {
 /* After a walk from all roots: that walk's counted callback must have been
  * rme_deep_collect for its second part, see rme_deep_total. */
 bool rme_deep_init(struct rme_deep *d, struct rme_walk *walk, struct rme_arena *arena,
-		   bool with_deferred);
+                   bool with_deferred);
 
 /* Runs the walk to its end and learns what stands behind the deferred nodes. The
  * roots are in. */

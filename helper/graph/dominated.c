@@ -3,7 +3,7 @@
 enum { CHECK_EVERY = 1 << 16 };
 
 void rme_dominated_init(const struct rme_dominators *d, uint32_t *first, uint32_t *to,
-			struct rme_csr *ret)
+                        struct rme_csr *ret)
 {
 	uint32_t *next = first + 1, sum = 0;
 
@@ -21,8 +21,8 @@ void rme_dominated_init(const struct rme_dominators *d, uint32_t *first, uint32_
 }
 
 bool rme_dominated_each(const struct rme_dominators *d, const struct rme_csr *tree,
-			const struct rme_dominated_visitor *visitor, uint32_t *cursor,
-			const volatile uint32_t *cancel)
+                        const struct rme_dominated_visitor *visitor, uint32_t *cursor,
+                        const volatile uint32_t *cancel)
 {
 	uint32_t at = 0, n = 0;
 

@@ -5,10 +5,10 @@ enum { CHECK_EVERY = 1 << 16, AHEAD = 8 };
 /* At work, all by number in the depth-first search: */
 struct work {
 	uint32_t *parent; /* in the search tree; later shortened by path compression */
-	uint32_t *semi;	  /* semidominator */
+	uint32_t *semi;   /* semidominator */
 	uint32_t *label;  /* the number with the least semi on the compressed path. Of a
-			     number that was not worked on yet: the head of its bucket */
-	uint32_t *idom;	  /* of one that waits in a bucket: the next one there */
+	                     number that was not worked on yet: the head of its bucket */
+	uint32_t *idom;   /* of one that waits in a bucket: the next one there */
 	uint32_t *node, *number;
 	uint32_t n;
 };
@@ -24,7 +24,7 @@ static void give_number(struct work *k, const struct rme_csr *g, uint32_t v, uin
 
 /* Numbers what `start` reaches, in depth-first preorder. */
 static bool search(struct work *k, const struct rme_csr *g, uint32_t start,
-		   const volatile uint32_t *cancel)
+                   const volatile uint32_t *cancel)
 {
 	uint32_t *next = k->idom, top = k->n, at = k->n, check = k->n + CHECK_EVERY;
 
@@ -59,7 +59,7 @@ static bool search(struct work *k, const struct rme_csr *g, uint32_t start,
 
 /* What the root does not reach: first from where nothing leads to, then from anywhere. */
 static bool search_rest(struct work *k, const struct rme_csr *g, const struct rme_csr *in,
-			const volatile uint32_t *cancel)
+                        const volatile uint32_t *cancel)
 {
 	for (int pass = 0; pass < 2 && k->n < g->n; pass++)
 		for (uint32_t v = 0; v < g->n; v++)
@@ -128,9 +128,9 @@ static void work_on(struct work *k, const struct rme_csr *in, uint32_t w)
 }
 
 bool rme_dominators_init(struct rme_dominators *d, const struct rme_csr *out,
-			 const struct rme_csr *in, uint32_t root, bool all,
-			 const struct rme_dominators_memory *memory,
-			 const volatile uint32_t *cancel)
+                         const struct rme_csr *in, uint32_t root, bool all,
+                         const struct rme_dominators_memory *memory,
+                         const volatile uint32_t *cancel)
 {
 	struct work k = {.number = memory->spare};
 	size_t size = (size_t)out->n * sizeof(uint32_t);
@@ -174,7 +174,7 @@ bool rme_dominators_init(struct rme_dominators *d, const struct rme_csr *out,
 }
 
 bool rme_dominators_retain(struct rme_dominators *d, rme_node_size_fn size, void *arg,
-			   const volatile uint32_t *cancel)
+                           const volatile uint32_t *cancel)
 {
 	for (uint32_t w = 0; w < d->n; w++) {
 		d->bytes[w] = size(arg, d->node[w]);

@@ -12,10 +12,10 @@
 #include "graph/csr.h"
 
 struct rme_dominators {
-	uint32_t n;	  /* nodes that the root reaches, itself included */
+	uint32_t n;       /* nodes that the root reaches, itself included */
 	uint32_t *number; /* of a node; RME_NO_NODE: not reached */
-	uint32_t *node;	  /* of a number */
-	uint32_t *idom;	  /* of a number; the root's is itself */
+	uint32_t *node;   /* of a number */
+	uint32_t *idom;   /* of a number; the root's is itself */
 	uint64_t *bytes;  /* of a number: retained, itself included */
 	uint32_t *nodes;  /* the same, counted */
 };
@@ -30,14 +30,14 @@ struct rme_dominators_memory {
 	uint32_t *spare, *scratch;
 };
 bool rme_dominators_init(struct rme_dominators *d, const struct rme_csr *out,
-			 const struct rme_csr *in, uint32_t root, bool all,
-			 const struct rme_dominators_memory *memory,
-			 const volatile uint32_t *cancel);
+                         const struct rme_csr *in, uint32_t root, bool all,
+                         const struct rme_dominators_memory *memory,
+                         const volatile uint32_t *cancel);
 
 /* Adds up what each node retains; size(arg, node) are its own bytes. Then bytes and
  * nodes can be read. */
 typedef uint64_t (*rme_node_size_fn)(void *arg, uint32_t node);
 bool rme_dominators_retain(struct rme_dominators *d, rme_node_size_fn size, void *arg,
-			   const volatile uint32_t *cancel);
+                           const volatile uint32_t *cancel);
 
 #endif

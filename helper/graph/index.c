@@ -43,7 +43,7 @@ bool rme_index_build(struct rme_index *x)
 	for (uint64_t i = 0; i < N_CHUNKS / 64; i++)
 		for (uint64_t bits = x->present[i]; bits; bits &= bits - 1)
 			if (!build_chunk(x, (uint32_t)(64 * i + (uint64_t)__builtin_ctzll(bits)),
-					 &n))
+			                 &n))
 				return false;
 	x->n = (uint32_t)n;
 	return n < RME_NO_NODE - 1;

@@ -11,9 +11,9 @@ struct rme_index {
 	struct rme_arena *arena;
 	const struct rme_visited *visited;
 	struct rme_visited odd; /* those that are not multiples of 16 */
-	uint64_t *present;	/* a bit per chunk that may hold a node */
-	uint32_t **ranks;	/* by address >> RME_CHUNK_SHIFT: nodes before each word */
-	uint32_t *numbers;	/* of the chunks that hold nodes, ascending */
+	uint64_t *present;      /* a bit per chunk that may hold a node */
+	uint32_t **ranks;       /* by address >> RME_CHUNK_SHIFT: nodes before each word */
+	uint32_t *numbers;      /* of the chunks that hold nodes, ascending */
 	uint64_t n_chunks;
 	uint32_t n; /* nodes */
 };
@@ -22,7 +22,7 @@ struct rme_index {
  * rme_index_build, and the set stays as it is. False when the arena has no room;
  * build also when there are 2^32 - 2 nodes or more. */
 bool rme_index_init(struct rme_index *x, const struct rme_visited *visited,
-		    struct rme_arena *arena);
+                    struct rme_arena *arena);
 bool rme_index_build(struct rme_index *x);
 
 static inline void rme_index_note(struct rme_index *x, rme_addr a)

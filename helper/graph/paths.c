@@ -3,7 +3,7 @@
 enum { CHECK_EVERY = 1 << 16, AHEAD = 8 };
 
 void rme_paths_init(struct rme_paths *p, const struct rme_csr *out, uint32_t root, uint32_t *before,
-		    uint32_t *queue)
+                    uint32_t *queue)
 {
 	*p = (struct rme_paths){out, root, before, queue};
 	memset(before, 0xff, (size_t)out->n * sizeof *before);
@@ -20,7 +20,7 @@ static inline uint32_t reach(struct rme_paths *p, uint32_t v, uint32_t from, uin
 }
 
 bool rme_paths_follow(struct rme_paths *p, uint32_t first, uint32_t end,
-		      const volatile uint32_t *cancel)
+                      const volatile uint32_t *cancel)
 {
 	const struct rme_csr *g = p->out;
 	uint32_t head = 0, tail = 0;

@@ -16,10 +16,10 @@ struct rme_paths {
 /* `before` and `queue` have a word per node. No path leads through a node whose `before`
  * the caller then sets, say to itself, or ends there. */
 void rme_paths_init(struct rme_paths *p, const struct rme_csr *out, uint32_t root, uint32_t *before,
-		    uint32_t *queue);
+                    uint32_t *queue);
 
 /* Follows the root's edges from number `first` up to, not including, `end`. */
 bool rme_paths_follow(struct rme_paths *p, uint32_t first, uint32_t end,
-		      const volatile uint32_t *cancel);
+                      const volatile uint32_t *cancel);
 
 #endif

@@ -60,8 +60,8 @@ static void hang(struct tree *t, uint32_t v, uint32_t parent)
 	t->parent[v] = parent;
 	t->depth[v] = t->depth[parent] + 1;
 	t->jump[v] = t->depth[parent] - t->depth[jump] == t->depth[jump] - t->depth[t->jump[jump]]
-			 ? t->jump[jump]
-			 : parent;
+	                 ? t->jump[jump]
+	                 : parent;
 }
 
 /* In topological order one sweep is enough: when a component's turn comes, all that
@@ -391,7 +391,7 @@ static bool set_landmarks(struct rme_rank *r, struct rme_arena *arena)
 }
 
 bool rme_rank_init(struct rme_rank *r, struct rme_reach *reach, uint32_t *scratch,
-		   struct rme_arena *arena)
+                   struct rme_arena *arena)
 {
 	size_t n = reach->n + 1ul;
 	struct tree t = {scratch, scratch + n, scratch + 2 * n};
@@ -431,7 +431,7 @@ static int larger_upper_first(const void *x, const void *y)
 
 /* Keeps the units with the highest upper bounds: half of them when there is no room. */
 static void add_unit(struct rme_rank *r, struct units *units, uint64_t *least,
-		     const struct unit *unit)
+                     const struct unit *unit)
 {
 	uint32_t *chosen =
 	    unit->set == RME_NO_NODE ? &r->chosen[unit->component] : &r->sets[unit->set].chosen;
@@ -501,7 +501,7 @@ static bool measure(struct rme_rank *r, const struct units *units)
 /* The `most`-th largest lower bound of the candidates: what is surely smaller is out.
  * The smallest is on top of the heap. */
 static uint64_t threshold(const struct rme_rank *r, const uint32_t *nodes, uint64_t n,
-			  uint32_t most)
+                          uint32_t most)
 {
 	uint64_t *heap = r->heap;
 	uint32_t n_heap = 0;
@@ -542,7 +542,7 @@ static int larger_first(const void *x, const void *y)
 
 /* All above the threshold, and of those that equal it the first ones. */
 static uint32_t collect(const struct rme_rank *r, const uint32_t *nodes, uint64_t n, uint32_t most,
-			uint64_t least, struct rme_ranked *ret)
+                        uint64_t least, struct rme_ranked *ret)
 {
 	uint32_t n_ret = 0;
 
@@ -558,7 +558,7 @@ static uint32_t collect(const struct rme_rank *r, const uint32_t *nodes, uint64_
 }
 
 bool rme_rank_largest(struct rme_rank *r, const uint32_t *nodes, uint64_t n, uint32_t most,
-		      struct rme_ranked *ret, uint32_t *n_ret)
+                      struct rme_ranked *ret, uint32_t *n_ret)
 {
 	uint64_t least;
 	struct units units;

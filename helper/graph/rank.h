@@ -29,7 +29,7 @@ enum { RME_RANK_MOST = 10000, RME_LANDMARKS = 64 };
 struct rme_exits {
 	uint32_t first, n;
 	uint32_t n_landmarks;  /* of its members, the first ones */
-	uint32_t round;	       /* its bounds were worked out last, in that round */
+	uint32_t round;        /* its bounds were worked out last, in that round */
 	uint32_t chosen;       /* to be measured, in that round */
 	uint64_t lower, upper; /* of what they reach together */
 };
@@ -37,12 +37,12 @@ struct rme_exits {
 struct rme_rank {
 	struct rme_reach *reach;
 	/* by component */
-	uint64_t *own;		 /* what it dominates, itself included */
-	uint32_t *exits;	 /* number of its set; RME_NO_NODE: too many */
+	uint64_t *own;           /* what it dominates, itself included */
+	uint32_t *exits;         /* number of its set; RME_NO_NODE: too many */
 	uint64_t *lower, *upper; /* of what it reaches */
-	uint32_t *chosen;	 /* to be measured by itself, in that round */
-	uint32_t *users;	 /* components that have it among their exits */
-	uint64_t *below;	 /* by height: what all lower components weigh */
+	uint32_t *chosen;        /* to be measured by itself, in that round */
+	uint32_t *users;         /* components that have it among their exits */
+	uint64_t *below;         /* by height: what all lower components weigh */
 	uint32_t *height;
 	struct rme_exits *sets;
 	uint32_t n_sets, max_sets;
@@ -58,7 +58,7 @@ struct rme_rank {
 
 /* `scratch` as for rme_reach_init; it is needed until this returns. */
 bool rme_rank_init(struct rme_rank *r, struct rme_reach *reach, uint32_t *scratch,
-		   struct rme_arena *arena);
+                   struct rme_arena *arena);
 
 struct rme_ranked {
 	uint64_t index; /* in `nodes` */
@@ -69,6 +69,6 @@ struct rme_ranked {
  * ones in their order; *n_ret how many that are. A node that was left out of the graph is no
  * candidate. False when cancelled. */
 bool rme_rank_largest(struct rme_rank *r, const uint32_t *nodes, uint64_t n, uint32_t most,
-		      struct rme_ranked *ret, uint32_t *n_ret);
+                      struct rme_ranked *ret, uint32_t *n_ret);
 
 #endif

@@ -22,7 +22,7 @@ struct search {
 	uint32_t *rank;
 	uint32_t *nodes; /* from below: the path; from above: done, in no component yet */
 	uint32_t *edges; /* of the path: the edge to look at next */
-	uint32_t *own;	 /* of the path: the rank that the node was given */
+	uint32_t *own;   /* of the path: the rank that the node was given */
 	uint32_t n_path, stack;
 	uint32_t index, component;
 };
@@ -75,7 +75,7 @@ static void search_from(struct search *s, uint32_t start)
 }
 
 static bool find_components(struct rme_reach *r, const struct rme_csr *g, const uint64_t *leave_out,
-			    uint32_t *scratch)
+                            uint32_t *scratch)
 {
 	uint32_t n = g->n;
 	struct search s = {
@@ -94,7 +94,7 @@ static bool find_components(struct rme_reach *r, const struct rme_csr *g, const 
 }
 
 static void add_up(struct rme_reach *r, const struct rme_csr *g, const uint64_t *size,
-		   const uint64_t *second, uint32_t *end)
+                   const uint64_t *second, uint32_t *end)
 {
 	for (uint32_t v = 0; v < g->n; v++) {
 		uint32_t c = r->component[v];
@@ -141,8 +141,8 @@ static bool condense(struct rme_reach *r, const struct rme_csr *g, uint32_t *scr
 }
 
 bool rme_reach_init(struct rme_reach *r, const struct rme_csr *graph, const uint64_t *size,
-		    const uint64_t *second, const uint64_t *leave_out, uint32_t *scratch,
-		    struct rme_arena *arena, const volatile uint32_t *cancel)
+                    const uint64_t *second, const uint64_t *leave_out, uint32_t *scratch,
+                    struct rme_arena *arena, const volatile uint32_t *cancel)
 {
 	size_t n = graph->n;
 
@@ -194,7 +194,7 @@ static void give(struct tally *t, struct rme_reached *ret)
 }
 
 static inline struct tally *tally_of(struct tally *tallies, const uint64_t *mask,
-				     struct rme_reached *ret)
+                                     struct rme_reached *ret)
 {
 	uint64_t hash = 0, differ = 0;
 
@@ -211,7 +211,7 @@ static inline struct tally *tally_of(struct tally *tallies, const uint64_t *mask
 }
 
 static void sweep_one(struct rme_reach *r, uint32_t c, struct tally *tallies,
-		      struct rme_reached *ret)
+                      struct rme_reached *ret)
 {
 	uint64_t *mask = r->masks + (size_t)c * RME_REACH_WORDS, any = 0, m[RME_REACH_WORDS];
 
@@ -250,7 +250,7 @@ bool rme_reach_pass(struct rme_reach *r, uint32_t n_starts, struct rme_reached *
 }
 
 bool rme_reach_nodes(struct rme_reach *r, const uint32_t *nodes, uint64_t n,
-		     struct rme_reached *ret)
+                     struct rme_reached *ret)
 {
 	for (uint64_t at = 0; at < n; at += RME_REACH_STARTS) {
 		uint32_t some = n - at < RME_REACH_STARTS ? (uint32_t)(n - at) : RME_REACH_STARTS;

@@ -13,14 +13,14 @@
 enum { RME_REACH_STARTS = 256, RME_REACH_WORDS = RME_REACH_STARTS / 64 };
 
 struct rme_reach {
-	uint32_t n;	     /* components */
+	uint32_t n;          /* components */
 	uint32_t *component; /* of a node; RME_NO_NODE: left out */
 	uint64_t *bytes;     /* of a component, its nodes together */
 	uint64_t *second;    /* another figure, the same; NULL: not asked for */
 	uint32_t *objects;   /* the same, counted */
 	struct rme_csr dag;  /* edges between components, none twice */
 	uint64_t *masks;     /* RME_REACH_WORDS per component; zero between passes */
-	uint32_t high;	     /* no start is at this component or above */
+	uint32_t high;       /* no start is at this component or above */
 	const volatile uint32_t *cancel;
 };
 
@@ -32,8 +32,8 @@ struct rme_reached {
  * set in `leave_out` (NULL: none) and all their edges do not exist. `scratch` are 3 (n + 1) words,
  * free again afterwards. False when the arena has no room, or cancelled. */
 bool rme_reach_init(struct rme_reach *r, const struct rme_csr *graph, const uint64_t *size,
-		    const uint64_t *second, const uint64_t *leave_out, uint32_t *scratch,
-		    struct rme_arena *arena, const volatile uint32_t *cancel);
+                    const uint64_t *second, const uint64_t *leave_out, uint32_t *scratch,
+                    struct rme_arena *arena, const volatile uint32_t *cancel);
 
 /* Starts of a pass: start i sets out from several components together, shared ones
  * counted once. At most RME_REACH_STARTS. */
@@ -45,6 +45,6 @@ bool rme_reach_pass(struct rme_reach *r, uint32_t n_starts, struct rme_reached *
 /* Any number of single nodes, by as many passes as it takes. A node that was left out, or
  * RME_NO_NODE, reaches nothing. */
 bool rme_reach_nodes(struct rme_reach *r, const uint32_t *nodes, uint64_t n,
-		     struct rme_reached *ret);
+                     struct rme_reached *ret);
 
 #endif

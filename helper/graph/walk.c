@@ -79,7 +79,8 @@ static void send(struct rme_walk *w, rme_addr a)
 	uint64_t n = out->n_sent;
 
 	/* The other side may be waiting for room as well: ours must empty meanwhile. */
-	for (unsigned n_tries = 0; n - __atomic_load_n(&out->n_received, __ATOMIC_ACQUIRE) == RME_RING;) {
+	for (unsigned n_tries = 0;
+	     n - __atomic_load_n(&out->n_received, __ATOMIC_ACQUIRE) == RME_RING;) {
 		drain(w);
 		relax(&n_tries);
 	}
@@ -133,7 +134,7 @@ static bool init_stacks(struct rme_walk *w, struct rme_arena *arena)
 }
 
 bool rme_walk_init(struct rme_walk *w, struct rme_arena *arena, struct rme_guards *guards,
-		   rme_prepare_fn prepare, rme_expand_fn expand, void *ctx)
+                   rme_prepare_fn prepare, rme_expand_fn expand, void *ctx)
 {
 	memset(w, 0, sizeof *w);
 	w->guards = guards;
@@ -351,7 +352,7 @@ void rme_walk_rest(struct rme_walk *w)
 }
 
 bool rme_walk_pair_init(struct rme_walk *first, struct rme_walk *second, struct rme_arena *arena,
-			struct rme_guards *guards, void *ctx)
+                        struct rme_guards *guards, void *ctx)
 {
 	struct rme_ring *rings = rme_arena_alloc(arena, 2 * sizeof *rings);
 
@@ -369,9 +370,10 @@ bool rme_walk_pair_init(struct rme_walk *first, struct rme_walk *second, struct 
 	second->visited = first->visited;
 	second->visited.arena = arena;
 	second->visited.n_chunks = 0;
-	second->visited.max_chunks = rme_arena_left(arena) / 2 / sizeof(uint64_t *) / RME_CHUNK_WORDS;
+	second->visited.max_chunks =
+	    rme_arena_left(arena) / 2 / sizeof(uint64_t *) / RME_CHUNK_WORDS;
 	second->visited.chunks =
-		rme_arena_alloc(arena, second->visited.max_chunks * sizeof(uint64_t *));
+	    rme_arena_alloc(arena, second->visited.max_chunks * sizeof(uint64_t *));
 	second->visited.n_log = second->visited.max_log = 0;
 	for (int i = 0; i < 2; i++) {
 		struct rme_walk *w = i ? second : first;
@@ -446,7 +448,8 @@ void rme_walk_pair_end(struct rme_walk *first, struct rme_walk *second)
 		if (first->visited.n_chunks == first->visited.max_chunks)
 			first->exhausted = true;
 		else
-			first->visited.chunks[first->visited.n_chunks++] = second->visited.chunks[i];
+			first->visited.chunks[first->visited.n_chunks++] =
+			    second->visited.chunks[i];
 	}
 	first->visited.n_log = first->visited.max_log;
 }

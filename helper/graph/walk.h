@@ -25,7 +25,7 @@ enum rme_node {
 /* Expands one node. With `deferred` false it may answer RME_NODE_DEFERRED and do
  * nothing else: such nodes come last, so that one pass gives both figures. */
 typedef enum rme_node (*rme_expand_fn)(void *ctx, rme_addr node, uint64_t cookie, bool deferred,
-				       const struct rme_sink *sink, uint64_t *size);
+                                       const struct rme_sink *sink, uint64_t *size);
 
 /* Called a round before expand, when the head of the node is in the cache: asks for the
  * memory that expand will need. Returns a cookie that expand is given, not 0. */
@@ -60,8 +60,8 @@ struct rme_walk {
 	rme_counted_fn counted;
 	void *counted_ctx;
 	void (*faulted)(void *ctx, rme_addr node); /* expanding it faulted */
-	const volatile uint32_t *cancel; /* non-zero ends the walk */
-	volatile uint64_t *progress;     /* objects, bytes */
+	const volatile uint32_t *cancel;           /* non-zero ends the walk */
+	volatile uint64_t *progress;               /* objects, bytes */
 	uint64_t pause_at; /* rme_walk_first returns at so many objects; 0: never */
 	/* the result of a run */
 	uint64_t n_objects, n_bytes;
@@ -83,17 +83,17 @@ struct rme_walk {
 	rme_addr *pending; /* received, not looked at yet */
 	uint64_t n_pending, pending_size;
 	const struct rme_walk *partner; /* for the progress of both */
-	uint64_t side; /* 0 or 1: owns the chunks whose number has that parity */
+	uint64_t side;                  /* 0 or 1: owns the chunks whose number has that parity */
 };
 
 bool rme_walk_init(struct rme_walk *w, struct rme_arena *arena, struct rme_guards *guards,
-		   rme_prepare_fn prepare, rme_expand_fn expand, void *ctx);
+                   rme_prepare_fn prepare, rme_expand_fn expand, void *ctx);
 
 /* Makes `second` the partner of a walk that paused: it shares the visited set and has
  * stacks of its own from the arena. Both then call rme_walk_pair_run, each on its own
  * thread, and rme_walk_pair_end takes over what the second found. */
 bool rme_walk_pair_init(struct rme_walk *first, struct rme_walk *second, struct rme_arena *arena,
-			struct rme_guards *guards, void *ctx);
+                        struct rme_guards *guards, void *ctx);
 void rme_walk_pair_run(struct rme_walk *w);
 void rme_walk_pair_end(struct rme_walk *first, struct rme_walk *second);
 

@@ -42,31 +42,31 @@ enum rme_state {
 /* The control block, shared between the debuggee, its snapshot and the
  * debugger. 128 bytes. */
 struct rme_block {
-	uint32_t magic; /* RME_MAGIC */
-	uint32_t abi;   /* RME_ABI */
-	uint32_t state; /* enum rme_state; a futex word */
-	uint32_t cancel; /* the caller sets 1: the walk ends within 2^16 objects
-	                    with the error "cancelled" */
-	int32_t pid;    /* of the snapshot, in the debuggee's pid namespace; 0: none */
-	int32_t status; /* RME_DIED: the wait status of the snapshot */
+	uint32_t magic;            /* RME_MAGIC */
+	uint32_t abi;              /* RME_ABI */
+	uint32_t state;            /* enum rme_state; a futex word */
+	uint32_t cancel;           /* the caller sets 1: the walk ends within 2^16 objects
+	                              with the error "cancelled" */
+	int32_t pid;               /* of the snapshot, in the debuggee's pid namespace; 0: none */
+	int32_t status;            /* RME_DIED: the wait status of the snapshot */
 	uint64_t progress_objects; /* objects visited so far */
 	uint64_t progress_bytes;   /* their sizes so far */
 	uint64_t request;          /* address of a struct rme_request */
 	uint64_t request_size;
-	uint64_t reply;            /* address of the reply buffer */
+	uint64_t reply; /* address of the reply buffer */
 	uint64_t reply_capacity;
 	uint64_t reply_size;
-	uint64_t arena;      /* the helper's own memory: set by rme_prepare */
+	uint64_t arena; /* the helper's own memory: set by rme_prepare */
 	uint64_t arena_size;
 	uint64_t reserved[4];
 };
 
 enum rme_query {
-	RME_QUERY_MEMORY = 1, /* py-memory */
-	RME_QUERY_TOP = 2,    /* py-top */
-	RME_QUERY_TREE = 3,   /* py-mem-print */
-	RME_QUERY_FRAMES = 4, /* py-frames */
-	RME_QUERY_NAMES = 5,  /* names visible in the frame, for completion */
+	RME_QUERY_MEMORY = 1,  /* py-memory */
+	RME_QUERY_TOP = 2,     /* py-top */
+	RME_QUERY_TREE = 3,    /* py-mem-print */
+	RME_QUERY_FRAMES = 4,  /* py-frames */
+	RME_QUERY_NAMES = 5,   /* names visible in the frame, for completion */
 	RME_QUERY_INSPECT = 6, /* single objects, without a walk */
 	/* about the whole heap */
 	RME_QUERY_TYPES = 16,      /* py-types */
@@ -81,11 +81,11 @@ enum rme_flag {
 	RME_TRAVERSE_ONLY = 1u << 0, /* references: traverse, not owned */
 	RME_NO_CLASSES = 1u << 1,    /* classes off: do not enter types and code */
 	RME_ALL_THREADS = 1u << 2,
-	RME_CHECK_CODE = 1u << 3, /* call tp_traverse only inside the ranges of
-	                             `code` (undump); elsewhere use the layouts */
+	RME_CHECK_CODE = 1u << 3,   /* call tp_traverse only inside the ranges of
+	                               `code` (undump); elsewhere use the layouts */
 	RME_LAYOUTS_ONLY = 1u << 4, /* never call code of the debuggee (tests) */
-	RME_NO_PATIENCE = 1u << 5, /* rank by the graph, not by walks (tests) */
-	RME_ALLOCATED = 1u << 6 /* also what the allocator gave: "allocated" */
+	RME_NO_PATIENCE = 1u << 5,  /* rank by the graph, not by walks (tests) */
+	RME_ALLOCATED = 1u << 6     /* also what the allocator gave: "allocated" */
 };
 
 /* What some questions are told besides, in rme_request.options. */
@@ -103,22 +103,22 @@ struct rme_table {
 };
 
 struct rme_request {
-	uint32_t abi; /* RME_ABI */
-	uint32_t query; /* enum rme_query */
-	uint32_t flags; /* enum rme_flag */
-	uint32_t limit; /* rows, or children of a node; 0: no limit */
-	uint32_t depth; /* levels of a tree; 0: no limit */
-	int32_t frame;  /* number of a Python frame, innermost 0; -1: the one that
-	                   eval_depth names */
-	uint32_t eval_depth; /* how many C frames of _PyEval_EvalFrameDefault are
-	                        further in than the selected C frame: the Python
-	                        frame of the selected C frame is the innermost one
-	                        that this activation of the eval loop runs */
-	uint32_t options; /* enum rme_option */
-	uint64_t lwp;            /* of the selected thread, in the debugger's view */
-	uint64_t thread_pointer; /* of the selected thread (fs base); 0: the helper
-	                            runs on that thread and asks the CPU */
-	uint64_t runtime;        /* address of _PyRuntime; 0: look it up in images */
+	uint32_t abi;             /* RME_ABI */
+	uint32_t query;           /* enum rme_query */
+	uint32_t flags;           /* enum rme_flag */
+	uint32_t limit;           /* rows, or children of a node; 0: no limit */
+	uint32_t depth;           /* levels of a tree; 0: no limit */
+	int32_t frame;            /* number of a Python frame, innermost 0; -1: the one that
+	                             eval_depth names */
+	uint32_t eval_depth;      /* how many C frames of _PyEval_EvalFrameDefault are
+	                             further in than the selected C frame: the Python
+	                             frame of the selected C frame is the innermost one
+	                             that this activation of the eval loop runs */
+	uint32_t options;         /* enum rme_option */
+	uint64_t lwp;             /* of the selected thread, in the debugger's view */
+	uint64_t thread_pointer;  /* of the selected thread (fs base); 0: the helper
+	                             runs on that thread and asks the CPU */
+	uint64_t runtime;         /* address of _PyRuntime; 0: look it up in images */
 	struct rme_table images;  /* struct rme_image: loaded ELF images */
 	struct rme_table code;    /* struct rme_range: executable text that may run */
 	struct rme_table threads; /* struct rme_thread: the debugger's threads */

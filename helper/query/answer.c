@@ -10,7 +10,7 @@
 #define ARENA_LEAST (1ul << 26)
 
 static void reply_error(struct rme_block *block, const char *python, size_t n_python,
-			const struct rme_error *error)
+                        const struct rme_error *error)
 {
 	struct rme_buffer out = {(char *)block->reply, block->reply_capacity, 0, false};
 	struct rme_json j = {&out, false};
@@ -40,8 +40,8 @@ void rme_query_fail(struct rme_block *block, const char *kind, const char *messa
 static bool table_sound(const struct rme_block *block, struct rme_table table, size_t element)
 {
 	return !table.count || (table.offset >= sizeof(struct rme_request) && !(table.offset & 7) &&
-				table.offset <= block->request_size &&
-				table.count <= (block->request_size - table.offset) / element);
+	                        table.offset <= block->request_size &&
+	                        table.count <= (block->request_size - table.offset) / element);
 }
 
 /* Do the steps of one EXPR, after its text, fill its record? */
@@ -130,7 +130,7 @@ static void run_query(struct rme_query_ctx *ctx)
 }
 
 void rme_query_answer(struct rme_block *block, struct rme_arena *arena, struct rme_guards *guards,
-		      bool threads)
+                      bool threads)
 {
 	struct rme_query_ctx *ctx = rme_arena_alloc(arena, sizeof *ctx);
 	char version[32];
@@ -163,8 +163,8 @@ void rme_query_answer(struct rme_block *block, struct rme_arena *arena, struct r
 		rme_error_set(&ctx->error, "cancelled", "cancelled; the process is as it was");
 	else if (!ctx->error.kind[0] && ctx->out.overflow)
 		rme_error_set(&ctx->error, "reply-too-large",
-			      "the answer is too large to be shown; ask for less with --limit and "
-			      "--depth");
+		              "the answer is too large to be shown; ask for less with --limit and "
+		              "--depth");
 	if (ctx->error.kind[0])
 		reply_error(block, version, text.size, &ctx->error);
 	else
@@ -237,7 +237,7 @@ static void answer_on_stack(void *arg)
 {
 	struct rme_block *block = arg;
 	struct rme_arena arena = {(uint8_t *)block->arena, block->arena_size,
-				  RME_GUARD_STACK + SNAPSHOT_STACK};
+	                          RME_GUARD_STACK + SNAPSHOT_STACK};
 
 	rme_query_answer(block, &arena, guards_of(block), true);
 	__atomic_store_n(&block->state, RME_DONE, __ATOMIC_RELEASE);
@@ -249,13 +249,13 @@ static void answer_in_snapshot(struct rme_block *block)
 {
 	if (rme_prepare(block) < 0) {
 		rme_query_fail(block, "out-of-memory",
-			       "no address space could be reserved for the walk in the snapshot of "
-			       "the process; is there a limit on its virtual memory?");
+		               "no address space could be reserved for the walk in the snapshot of "
+		               "the process; is there a limit on its virtual memory?");
 		__atomic_store_n(&block->state, RME_DONE, __ATOMIC_RELEASE);
 		return;
 	}
 	rme_cpu_run_on_stack((void *)(block->arena + RME_GUARD_STACK + SNAPSHOT_STACK),
-			     answer_on_stack, block);
+	                     answer_on_stack, block);
 }
 
 int64_t rme_start(struct rme_block *block, uint64_t wait_ms)

@@ -126,7 +126,7 @@ static void report_step(struct chain *c, const struct rme_buffer *label, uint64_
 
 /* What a module's namespace or a frame calls node number `i`. */
 static void name_first(struct chain *c, const struct rme_root *root, uint64_t i,
-		       struct rme_buffer *label)
+                       struct rme_buffer *label)
 {
 	struct rme_python *py = &c->ctx->py;
 
@@ -162,8 +162,8 @@ static void report_first(struct chain *c, const struct rme_root *root, struct rm
 	if (root && root->name && RME_GUARD(ctx->guards, &guard)) {
 		rme_addr object = address_of(c, 0);
 		if (inner && (root->kind == RME_ROOT_MODULE
-				  ? rme_is_a(&ctx->py, object, RME_DICT_SUBCLASS)
-				  : rme_type_of(&ctx->py, object) == ctx->py.sym.cell))
+		                  ? rme_is_a(&ctx->py, object, RME_DICT_SUBCLASS)
+		                  : rme_type_of(&ctx->py, object) == ctx->py.sym.cell))
 			c->first = 1;
 		name_first(c, root, c->first, label);
 		rme_guard_pop(ctx->guards, &guard);
@@ -172,7 +172,7 @@ static void report_first(struct chain *c, const struct rme_root *root, struct rm
 }
 
 void rme_chain_report(struct rme_heap_graph *g, const struct rme_paths *paths,
-		      const struct rme_root *root, uint32_t before, uint32_t node)
+                      const struct rme_root *root, uint32_t before, uint32_t node)
 {
 	struct chain c = {.g = g, .ctx = g->whole.ctx};
 	char text[RME_CHAIN_TEXT], expr[RME_CHAIN_TEXT];
@@ -194,7 +194,7 @@ void rme_chain_report(struct rme_heap_graph *g, const struct rme_paths *paths,
 		}
 		if (is_namespace(&c, i)) {
 			rme_hold_append(&c.ctx->py, address_of(&c, i), address_of(&c, i + 1),
-					&label);
+			                &label);
 			if (as_attribute(&label)) {
 				report_step(&c, &label, ++i);
 				continue;

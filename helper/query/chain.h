@@ -13,7 +13,7 @@ enum { RME_CHAIN_STEPS = 64, RME_CHAIN_TEXT = 4096 };
  * out. `root` is the named root that it begins at, or NULL. An instance's or a module's
  * dict is no step of its own. */
 void rme_chain_report(struct rme_heap_graph *g, const struct rme_paths *paths,
-		      const struct rme_root *root, uint32_t before, uint32_t node);
+                      const struct rme_root *root, uint32_t before, uint32_t node);
 
 /* The number of steps of the path to a node; the root of all itself: 0. */
 uint64_t rme_chain_length(const struct rme_paths *paths, uint32_t node);

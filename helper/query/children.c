@@ -20,7 +20,7 @@ bool rme_children_init(struct rme_children *c, struct rme_query_ctx *ctx)
 	if (!c->refs || !c->recent ||
 	    !rme_deep_init(&c->deep, &ctx->walk, ctx->arena, ctx->classes)) {
 		rme_error_set(&ctx->error, "out-of-memory",
-			      "not enough address space to rank sizes");
+		              "not enough address space to rank sizes");
 		return false;
 	}
 	c->deep.remark = remark;
@@ -29,7 +29,7 @@ bool rme_children_init(struct rme_children *c, struct rme_query_ctx *ctx)
 }
 
 bool rme_children_total(struct rme_children *c, const rme_addr *roots, uint64_t n_roots, bool asked,
-			struct rme_size *ret)
+                        struct rme_size *ret)
 {
 	c->roots = roots;
 	c->n_roots = n_roots;
@@ -129,7 +129,7 @@ bool rme_children_size(struct rme_children *c, rme_addr object, struct rme_size 
 }
 
 uint64_t rme_children_insert(struct rme_child *best, uint64_t n, uint64_t max,
-			     const struct rme_child *child)
+                             const struct rme_child *child)
 {
 	uint64_t i = n < max ? n : max;
 
@@ -169,7 +169,7 @@ static void joint_by_pass(struct rme_children *c, struct rme_size *ret)
 }
 
 void rme_children_joint(struct rme_children *c, rme_addr parent, const struct rme_size *size,
-			struct rme_size *ret)
+                        struct rme_size *ret)
 {
 	struct rme_ranking *r = c->ranking;
 	uint32_t node = r && parent ? rme_ranking_node(r, parent) : RME_NO_NODE;
@@ -179,8 +179,8 @@ void rme_children_joint(struct rme_children *c, rme_addr parent, const struct rm
 		/* No cycle leads back: they reach all that the parent does but itself. */
 		bool is_class = r->classes[node >> 6] >> (node & 63) & 1;
 		*ret = (struct rme_size){size->bytes - r->size[node], size->objects - 1,
-					 size->bytes_first - (is_class ? 0 : r->size[node]),
-					 size->second - (r->second ? r->second[node] : 0)};
+		                         size->bytes_first - (is_class ? 0 : r->size[node]),
+		                         size->second - (r->second ? r->second[node] : 0)};
 	} else if (r) {
 		joint_by_pass(c, ret);
 	} else {
@@ -236,7 +236,7 @@ static uint64_t largest_by_walks(struct rme_children *c, struct rme_child *best,
 }
 
 uint64_t rme_children_largest(struct rme_children *c, struct rme_child *best, uint64_t max,
-			      uint64_t *n_rest, struct rme_size *rest)
+                              uint64_t *n_rest, struct rme_size *rest)
 {
 	uint64_t n = c->ranking ? largest_of_graph(c, best, max) : largest_by_walks(c, best, max);
 

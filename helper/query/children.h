@@ -20,14 +20,14 @@ struct rme_children {
 	rme_addr *refs; /* of the object that was asked for last */
 	uint64_t n_refs, max_refs;
 	struct rme_child *recent; /* sizes known already, by address */
-	const rme_addr *roots;	  /* as in rme_children_total */
+	const rme_addr *roots;    /* as in rme_children_total */
 	uint64_t n_roots;
 	bool asked;
 	struct rme_size total;
 	struct rme_kept_doubts doubts; /* of the walk of the total */
 	struct rme_ranking *ranking;   /* NULL: not made yet */
-	bool too_many;		       /* objects to make one */
-	uint64_t spent;		       /* components visited by passes of the ranking */
+	bool too_many;                 /* objects to make one */
+	uint64_t spent;                /* components visited by passes of the ranking */
 };
 
 /* How many nodes may be visited one by one, beyond a few times the graph itself. */
@@ -38,7 +38,7 @@ bool rme_children_init(struct rme_children *c, struct rme_query_ctx *ctx);
 /* Measures everything that the roots reach and learns from it; `roots` must stay. Comes
  * before all others. */
 bool rme_children_total(struct rme_children *c, const rme_addr *roots, uint64_t n_roots, bool asked,
-			struct rme_size *ret);
+                        struct rme_size *ret);
 
 /* The end: caveats are those of the total. */
 void rme_children_end(struct rme_children *c);
@@ -57,16 +57,16 @@ bool rme_children_size(struct rme_children *c, rme_addr object, struct rme_size 
  * others' number and joint size (shared objects once) into *n_rest and *rest. Returns how many
  * there are in best. */
 uint64_t rme_children_largest(struct rme_children *c, struct rme_child *best, uint64_t max,
-			      uint64_t *n_rest, struct rme_size *rest);
+                              uint64_t *n_rest, struct rme_size *rest);
 
 /* Keeps best[0..n) sorted, largest first; returns the new n, at most max. */
 uint64_t rme_children_insert(struct rme_child *best, uint64_t n, uint64_t max,
-			     const struct rme_child *child);
+                             const struct rme_child *child);
 
 /* The size of all c->refs together, shared objects once. `parent`, if not 0, is the object
  * whose references they are, all of them, and `size` its own deep size. */
 void rme_children_joint(struct rme_children *c, rme_addr parent, const struct rme_size *size,
-			struct rme_size *ret);
+                        struct rme_size *ret);
 
 /* Has so much work been done that no more references should be looked into? */
 bool rme_children_enough(const struct rme_children *c);

@@ -70,7 +70,7 @@ static void label(struct drawing *d, uint32_t above, uint32_t node)
 		}
 	} else {
 		rme_hold_append(&ctx->py, rme_heap_graph_address(d->g, above),
-				rme_heap_graph_address(d->g, node), &out);
+		                rme_heap_graph_address(d->g, node), &out);
 	}
 	if (out.size)
 		rme_json_text(&ctx->json, "label", text, out.size);
@@ -163,7 +163,7 @@ static bool init(struct drawing *d)
 	}
 	if (!ok)
 		rme_error_set(&d->ctx->error, "out-of-memory",
-			      "not enough address space to draw the dominators");
+		              "not enough address space to draw the dominators");
 	return ok;
 }
 

@@ -42,7 +42,7 @@ static uint64_t prepare(void *arg, rme_addr object)
 }
 
 static enum rme_node expand(void *arg, rme_addr object, uint64_t cookie, bool deferred,
-			    const struct rme_sink *sink, uint64_t *size)
+                            const struct rme_sink *sink, uint64_t *size)
 {
 	struct rme_query_ctx *ctx = arg;
 	struct rme_python *py = &ctx->py;
@@ -71,7 +71,8 @@ static void faulted(void *arg, rme_addr object)
 	struct rme_guard guard;
 	struct rme_type *volatile t = NULL;
 
-	if (!(object & 7) && object >= 4096 && object < 1ull << 47 && RME_GUARD(ctx->guards, &guard)) {
+	if (!(object & 7) && object >= 4096 && object < 1ull << 47 &&
+	    RME_GUARD(ctx->guards, &guard)) {
 		t = rme_type_get(&ctx->py, rme_type_of(&ctx->py, object));
 		rme_guard_pop(ctx->guards, &guard);
 	}
@@ -131,8 +132,8 @@ bool rme_heap_init(struct rme_query_ctx *ctx)
 	if (!ctx->namespaces ||
 	    !rme_walk_init(&ctx->walk, ctx->arena, ctx->guards, prepare, expand, ctx)) {
 		rme_error_set(&ctx->error, "out-of-memory",
-			      "not enough address space for the walk; is there a limit on the "
-			      "virtual memory of the process?");
+		              "not enough address space for the walk; is there a limit on the "
+		              "virtual memory of the process?");
 		return false;
 	}
 	ctx->walk.faulted = faulted;
@@ -170,7 +171,7 @@ void rme_heap_root(struct rme_query_ctx *ctx, rme_addr object, bool asked)
 		/* A module that was asked for shows its namespace. */
 		if (t && t->kind == RME_KIND_MODULE)
 			rme_visited_remove(&ctx->walk.visited,
-					   rme_ptr(object + (uint64_t)py->layout->module_dict));
+			                   rme_ptr(object + (uint64_t)py->layout->module_dict));
 	}
 	rme_walk_root(&ctx->walk, object);
 }

@@ -54,8 +54,8 @@ static void on_range(void *arg, rme_addr first, uint64_t count, uint64_t stride)
 static bool out_of_memory(struct rme_query_ctx *ctx)
 {
 	rme_error_set(&ctx->error, "out-of-memory",
-		      "not enough address space for the graph of the heap; is there a limit on the "
-		      "virtual memory of the process?");
+	              "not enough address space for the graph of the heap; is there a limit on the "
+	              "virtual memory of the process?");
 	return false;
 }
 
@@ -288,7 +288,7 @@ bool rme_heap_graph_init(struct rme_heap_graph *g, struct rme_query_ctx *ctx)
 }
 
 bool rme_heap_graph_paths(struct rme_heap_graph *g, const uint32_t *avoided, uint64_t n_avoided,
-			  struct rme_paths *ret)
+                          struct rme_paths *ret)
 {
 	struct rme_query_ctx *ctx = g->whole.ctx;
 	uint32_t *before = rme_arena_alloc(ctx->arena, (size_t)g->out.n * sizeof *before);
@@ -304,7 +304,7 @@ bool rme_heap_graph_paths(struct rme_heap_graph *g, const uint32_t *avoided, uin
 bool rme_heap_graph_paths_rest(struct rme_heap_graph *g, struct rme_paths *paths)
 {
 	return rme_paths_follow(paths, g->n_named, rme_csr_degree(&g->out, g->root),
-				g->whole.walk.cancel);
+	                        g->whole.walk.cancel);
 }
 
 static uint64_t size_of(void *arg, uint32_t node)
@@ -335,7 +335,7 @@ bool rme_heap_graph_dominators(struct rme_heap_graph *g)
 }
 
 uint64_t rme_heap_graph_holders(const struct rme_heap_graph *g, uint32_t node, uint32_t *ret,
-				uint64_t max)
+                                uint64_t max)
 {
 	const uint32_t *first = g->out.first, *to = g->out.to;
 	uint64_t n = 0;
@@ -366,8 +366,8 @@ uint32_t rme_heap_graph_node(struct rme_heap_graph *g, rme_addr object)
 		struct rme_buffer out = rme_error_begin(error, "no-object", "the object at ");
 		rme_buffer_hex(&out, object);
 		rme_buffer_text(&out,
-				" is not part of the heap: nothing refers to it that could be "
-				"found, and it is in no list of the garbage collector");
+		                " is not part of the heap: nothing refers to it that could be "
+		                "found, and it is in no list of the garbage collector");
 		rme_error_end(error, &out);
 		error->address = object;
 		return RME_NO_NODE;
@@ -418,7 +418,7 @@ const struct rme_root *rme_heap_graph_root(const struct rme_heap_graph *g, uint3
 }
 
 void rme_heap_graph_root_append(struct rme_heap_graph *g, const struct rme_root *root,
-				uint32_t node, struct rme_buffer *out)
+                                uint32_t node, struct rme_buffer *out)
 {
 	struct rme_python *py = &g->whole.ctx->py;
 	uint32_t held = rme_heap_graph_held(g, node);

@@ -24,10 +24,10 @@ struct rme_heap_graph {
 	struct rme_whole whole; /* its roots are those of the first n_named edges */
 	struct rme_index index;
 	struct rme_csr out; /* used up by rme_heap_graph_dominators */
-	uint32_t root;	    /* the last node */
+	uint32_t root;      /* the last node */
 	uint32_t n_named;   /* edges of the root to what has a name; then immortal
-			       objects, then those that C holds */
-	uint32_t *size;	    /* own size of a node; RME_NO_NODE: in `big` */
+	                       objects, then those that C holds */
+	uint32_t *size;     /* own size of a node; RME_NO_NODE: in `big` */
 	struct rme_big *big;
 	struct rme_held *held;
 	uint64_t n_big, n_held;
@@ -48,13 +48,13 @@ bool rme_heap_graph_dominators(struct rme_heap_graph *g);
  * avoided: such a node's path is itself. Then those from the other roots to what the
  * named ones do not reach. False with ctx->error. Comes before the dominators. */
 bool rme_heap_graph_paths(struct rme_heap_graph *g, const uint32_t *avoided, uint64_t n_avoided,
-			  struct rme_paths *ret);
+                          struct rme_paths *ret);
 bool rme_heap_graph_paths_rest(struct rme_heap_graph *g, struct rme_paths *paths);
 
 /* The objects that refer to a node, ascending, each as often as it does. Returns how many
  * there are, at most `max`. Comes before the dominators. */
 uint64_t rme_heap_graph_holders(const struct rme_heap_graph *g, uint32_t node, uint32_t *ret,
-				uint64_t max);
+                                uint64_t max);
 
 /* The node of an object; RME_NO_NODE with ctx->error when the heap has no such object. */
 uint32_t rme_heap_graph_node(struct rme_heap_graph *g, rme_addr object);
@@ -75,6 +75,6 @@ const struct rme_root *rme_heap_graph_root(const struct rme_heap_graph *g, uint3
 /* Appends the name of the root, or, with NULL, why the root of all leads to the node
  * although it has none: "C (2 references)", "immortal object". */
 void rme_heap_graph_root_append(struct rme_heap_graph *g, const struct rme_root *root,
-				uint32_t node, struct rme_buffer *out);
+                                uint32_t node, struct rme_buffer *out);
 
 #endif

@@ -36,7 +36,7 @@ static void add_range(void *arg, rme_addr first, uint64_t count, uint64_t stride
 }
 
 static bool expand(struct rme_query_ctx *ctx, rme_addr object, struct rme_type *t, bool fast,
-		   struct sum *sum, uint64_t *size)
+                   struct sum *sum, uint64_t *size)
 {
 	struct rme_sink sink = {add, add_range, sum};
 
@@ -68,7 +68,7 @@ static void inspect(struct rme_query_ctx *ctx, rme_addr object, struct rme_type 
 	rme_json_unsigned(&ctx->json, "own_size", own_size);
 	if (ctx->allocated)
 		rme_json_unsigned(&ctx->json, "own_allocated",
-				  rme_allocated_of(&ctx->py, t, object, own_size));
+		                  rme_allocated_of(&ctx->py, t, object, own_size));
 	rme_json_bool(&ctx->json, "estimated", t->n_estimated != n_estimated);
 	rme_json_array(&ctx->json, "references");
 	rme_refs_of(&ctx->py, t, object, ctx->owned, &sink);
@@ -120,7 +120,7 @@ void rme_query_inspect(struct rme_query_ctx *ctx)
 		if (rme_query_needs_frame(expr) && !rme_query_select(ctx))
 			return;
 		if (!rme_path_resolve(&ctx->py, ctx->frame.address ? &ctx->frame : NULL, expr,
-				      &object, &ctx->error))
+		                      &object, &ctx->error))
 			return;
 		one_object(ctx, expr, object);
 		at += expr->size;

@@ -64,7 +64,8 @@ static bool make_second(struct rme_query_ctx *ctx, struct second *s)
 	s->ctx.py.guards = ctx->guards;
 	bool ok = rme_types_init(&s->ctx.py);
 	s->ctx.py.guards = s->thread.guards;
-	return ok && rme_walk_pair_init(&ctx->walk, &s->ctx.walk, &s->arena, s->thread.guards, &s->ctx);
+	return ok &&
+	       rme_walk_pair_init(&ctx->walk, &s->ctx.walk, &s->arena, s->thread.guards, &s->ctx);
 }
 
 void rme_heap_pair(struct rme_query_ctx *ctx)

@@ -34,16 +34,16 @@ struct rme_query_ctx {
 	struct rme_error error; /* kind[0] != 0: the query failed */
 	struct rme_walk walk;
 	struct rme_doubts doubts;
-	bool owned;   /* references owned, not traverse */
-	bool classes; /* classes on */
+	bool owned;     /* references owned, not traverse */
+	bool classes;   /* classes on */
 	bool allocated; /* RME_ALLOCATED: the walk's second figure is what the allocator gave */
 	rme_addr *namespaces; /* dicts of the modules: never entered */
 	uint64_t n_namespaces;
 	rme_addr forced[RME_MAX_FORCED]; /* roots that are entered whatever they are */
 	uint32_t n_forced;
-	bool threads; /* a second thread may help: this process is ours */
-	bool over_budget; /* some sizes were not taken one by one */
-	uint64_t n_unmeasured; /* frames without a size of their own */
+	bool threads;                    /* a second thread may help: this process is ours */
+	bool over_budget;                /* some sizes were not taken one by one */
+	uint64_t n_unmeasured;           /* frames without a size of their own */
 	struct rme_python_thread thread; /* the selected one, if tstate */
 	struct rme_frame frame;          /* the selected one, if address */
 	struct rme_whole *whole;         /* of a question about the whole heap */
@@ -51,8 +51,8 @@ struct rme_query_ctx {
 
 /* answer.c: writes the whole reply, an error if need be. `threads`: a second thread may be
  * made, since the process is a snapshot. */
-void rme_query_answer(struct rme_block *block, struct rme_arena *arena,
-		      struct rme_guards *guards, bool threads);
+void rme_query_answer(struct rme_block *block, struct rme_arena *arena, struct rme_guards *guards,
+                      bool threads);
 /* The reply is this error. */
 void rme_query_fail(struct rme_block *block, const char *kind, const char *message);
 
@@ -136,7 +136,7 @@ void rme_report_object(struct rme_query_ctx *ctx, rme_addr object, const struct 
 void rme_report_size(struct rme_query_ctx *ctx, const struct rme_size *size);
 /* "thread", "frame", "function", "file", "line" */
 void rme_report_frame(struct rme_query_ctx *ctx, const struct rme_python_thread *thread,
-		      const struct rme_frame *frame);
+                      const struct rme_frame *frame);
 /* "references", "classes", "caveats": the end of every reply */
 void rme_report_caveats(struct rme_query_ctx *ctx);
 
@@ -149,6 +149,6 @@ bool rme_query_needs_frame(const struct rme_expr *expr);
 /* The exprs of the request, resolved into ctx->forced; `n` of them are there. False
  * with the error. Selects a frame only where an EXPR needs one. */
 bool rme_query_exprs(struct rme_query_ctx *ctx, rme_addr *ret, const struct rme_expr **exprs,
-		     uint32_t *n);
+                     uint32_t *n);
 
 #endif

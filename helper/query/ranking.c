@@ -23,7 +23,7 @@ static bool out_of_memory(struct rme_query_ctx *ctx)
 {
 	if (!ctx->error.kind[0] && !ctx->walk.cancelled && !ctx->block->cancel)
 		rme_error_set(&ctx->error, "out-of-memory",
-			      "not enough address space to rank sizes");
+		              "not enough address space to rank sizes");
 	return false;
 }
 
@@ -196,13 +196,13 @@ static void close_roots(struct rme_ranking *r, const rme_addr *roots, uint64_t n
 		struct rme_type *t = rme_type_get(py, rme_type_of(py, roots[i]));
 		if (t && t->kind == RME_KIND_MODULE)
 			set_bit(r->closed,
-				rme_ranking_node(
+			        rme_ranking_node(
 				    r, rme_ptr(roots[i] + (uint64_t)py->layout->module_dict)));
 	}
 }
 
 bool rme_ranking_init(struct rme_ranking *r, struct rme_query_ctx *ctx, const rme_addr *roots,
-		      uint64_t n_roots, bool asked)
+                      uint64_t n_roots, bool asked)
 {
 	struct rme_arena *arena = ctx->arena;
 
@@ -224,7 +224,7 @@ bool rme_ranking_init(struct rme_ranking *r, struct rme_query_ctx *ctx, const rm
 	if (asked)
 		close_roots(r, roots, n_roots);
 	if (!add_edges(r) || !rme_reach_init(&r->reach, &r->graph, r->size, r->second, NULL,
-					     r->scratch, arena, &ctx->block->cancel))
+	                                     r->scratch, arena, &ctx->block->cancel))
 		return out_of_memory(ctx);
 	rme_heap_begin(ctx);
 	return true;
@@ -236,12 +236,12 @@ bool rme_ranking_without_classes(struct rme_ranking *r)
 
 	return r->without.component ||
 	       rme_reach_init(&r->without, &r->graph, r->size, NULL, r->classes, r->scratch,
-			      ctx->arena, &ctx->block->cancel) ||
+	                      ctx->arena, &ctx->block->cancel) ||
 	       out_of_memory(ctx);
 }
 
 bool rme_ranking_sizes(struct rme_ranking *r, const uint32_t *nodes, uint64_t n,
-		       struct rme_size *ret)
+                       struct rme_size *ret)
 {
 	struct rme_query_ctx *ctx = r->ctx;
 	struct rme_reached *sizes = rme_arena_alloc(ctx->arena, 2 * n * sizeof *sizes);
@@ -252,12 +252,12 @@ bool rme_ranking_sizes(struct rme_ranking *r, const uint32_t *nodes, uint64_t n,
 		return out_of_memory(ctx);
 	for (uint64_t i = 0; i < n; i++)
 		ret[i] = (struct rme_size){sizes[i].bytes, sizes[i].objects, sizes[n + i].bytes,
-					   sizes[i].second};
+		                           sizes[i].second};
 	return true;
 }
 
 bool rme_ranking_largest(struct rme_ranking *r, const uint32_t *nodes, uint64_t n, uint32_t most,
-			 struct rme_ranked *ret, uint32_t *n_ret)
+                         struct rme_ranked *ret, uint32_t *n_ret)
 {
 	struct rme_query_ctx *ctx = r->ctx;
 

@@ -17,7 +17,7 @@ struct rme_ranking {
 	struct rme_visited nodes;
 	struct rme_index index;
 	struct rme_csr graph;
-	uint64_t *size;	   /* own sizes */
+	uint64_t *size;    /* own sizes */
 	uint64_t *second;  /* the walk's second figure, or NULL */
 	uint64_t *classes; /* a bit per node that is a class or code */
 	uint64_t *closed;  /* a bit per root that nothing else may lead to */
@@ -31,7 +31,7 @@ struct rme_ranking {
 /* The roots are asked for (see rme_heap_root) or not, all of them. Doubts are those of
  * the walk. False with ctx->error, or cancelled. */
 bool rme_ranking_init(struct rme_ranking *r, struct rme_query_ctx *ctx, const rme_addr *roots,
-		      uint64_t n_roots, bool asked);
+                      uint64_t n_roots, bool asked);
 
 /* RME_NO_NODE: the object is not in the graph. */
 static inline uint32_t rme_ranking_node(const struct rme_ranking *r, rme_addr object)
@@ -54,10 +54,10 @@ bool rme_ranking_without_classes(struct rme_ranking *r);
 
 /* The exact deep sizes of any nodes; zeros for RME_NO_NODE. */
 bool rme_ranking_sizes(struct rme_ranking *r, const uint32_t *nodes, uint64_t n,
-		       struct rme_size *ret);
+                       struct rme_size *ret);
 
 /* The largest of some nodes, as rme_rank_largest. */
 bool rme_ranking_largest(struct rme_ranking *r, const uint32_t *nodes, uint64_t n, uint32_t most,
-			 struct rme_ranked *ret, uint32_t *n_ret);
+                         struct rme_ranked *ret, uint32_t *n_ret);
 
 #endif

@@ -61,7 +61,7 @@ void rme_report_object(struct rme_query_ctx *ctx, rme_addr object, const struct 
 }
 
 void rme_report_frame(struct rme_query_ctx *ctx, const struct rme_python_thread *thread,
-		      const struct rme_frame *frame)
+                      const struct rme_frame *frame)
 {
 	struct rme_json *j = &ctx->json;
 	char name[4096];
@@ -93,7 +93,7 @@ void rme_report_frame(struct rme_query_ctx *ctx, const struct rme_python_thread 
 /* One caveat: the sentence is the count unless 0, `before`, the type's name if there is a
  * type, `after`. */
 static void caveat(struct rme_query_ctx *ctx, const char *kind, rme_addr type, uint64_t n,
-		   rme_addr example, const char *before, const char *after)
+                   rme_addr example, const char *before, const char *after)
 {
 	struct rme_json *j = &ctx->json;
 	char sentence[MAX_NAME + 512];
@@ -128,20 +128,22 @@ static void type_caveats(void *arg, struct rme_type *t)
 	struct rme_query_ctx *ctx = arg;
 
 	if (t->n_faults)
-		caveat(ctx, "fault", t->address, t->n_faults, t->example, " damaged object(s) of type ",
+		caveat(ctx, "fault", t->address, t->n_faults, t->example,
+		       " damaged object(s) of type ",
 		       ": reading them faulted; they and what only they reach are left out");
 	if (t->n_estimated)
 		caveat(ctx, "estimated-size", t->address, t->n_estimated, t->example,
 		       " object(s) of type ",
 		       t->size_by == RME_SIZEOF_PYTHON
-			       ? ": its __sizeof__ is written in Python and was not run; the basic "
-				 "size is counted"
-			       : ": its own __sizeof__ is not known here; the basic size is counted");
+		           ? ": its __sizeof__ is written in Python and was not run; the basic "
+		             "size is counted"
+		           : ": its own __sizeof__ is not known here; the basic size is counted");
 	if (t->n_inferred)
-		caveat(ctx, "inferred-references", t->address, t->n_inferred, t->example,
-		       " object(s) of type ",
-		       ": the code that knows their references is not available; they were inferred "
-		       "from the memory of the object");
+		caveat(
+		    ctx, "inferred-references", t->address, t->n_inferred, t->example,
+		    " object(s) of type ",
+		    ": the code that knows their references is not available; they were inferred "
+		    "from the memory of the object");
 }
 
 void rme_report_caveats(struct rme_query_ctx *ctx)
@@ -154,15 +156,15 @@ void rme_report_caveats(struct rme_query_ctx *ctx)
 	rme_json_array(j, "caveats");
 	if (d->n_corrupt)
 		caveat(ctx, "corrupt-reference", 0, d->n_corrupt, d->corrupt,
-		       " reference(s) lead to memory that holds no object",
-		       "; they are left out");
+		       " reference(s) lead to memory that holds no object", "; they are left out");
 	if (d->n_freed)
 		caveat(ctx, "freed-object", 0, d->n_freed, d->freed,
 		       " reachable object(s) have no valid reference count",
 		       " (freed?); they are left out");
 	rme_types_each(&ctx->py, type_caveats, ctx);
 	if (ctx->over_budget)
-		caveat(ctx, "not-all-ranked", 0, 0, 0, "there are too many references to measure each",
+		caveat(ctx, "not-all-ranked", 0, 0, 0,
+		       "there are too many references to measure each",
 		       ": the sizes shown are exact, but a larger object may stand among the rest");
 	if (ctx->n_unmeasured)
 		caveat(ctx, "unmeasured-frames", 0, ctx->n_unmeasured, 0,

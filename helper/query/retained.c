@@ -47,7 +47,7 @@ static void *get(struct retained *r, uint64_t n)
 
 	if (!p)
 		rme_error_set(&r->ctx->error, "out-of-memory",
-			      "not enough address space to rank what retains memory");
+		              "not enough address space to rank what retains memory");
 	return p;
 }
 
@@ -276,7 +276,7 @@ static void list(struct retained *r)
 	struct rme_query_ctx *ctx = r->ctx;
 
 	r->limit = ctx->request->limit && ctx->request->limit < MAX_LIMIT ? ctx->request->limit
-									  : MAX_LIMIT;
+	                                                                  : MAX_LIMIT;
 	if (!begin_list(r))
 		return;
 	report_objects(r, "items");
@@ -297,7 +297,7 @@ void rme_retained_objects(struct rme_heap_graph *g, uint64_t limit, const char *
 /* What the objects lead to and no path leads to without them: what would be freed if all
  * of them went. For one object a search is quicker than the dominators of all. */
 static bool lost(struct retained *r, const uint32_t *nodes, uint32_t n, uint64_t *bytes,
-		 uint64_t *n_objects)
+                 uint64_t *n_objects)
 {
 	struct rme_heap_graph *g = r->g;
 	uint32_t *stack = g->spare, n_stack = 0;
@@ -328,7 +328,7 @@ static bool lost(struct retained *r, const uint32_t *nodes, uint32_t n, uint64_t
 }
 
 static void of_exprs(struct retained *r, const rme_addr *objects, const struct rme_expr **exprs,
-		     uint32_t n)
+                     uint32_t n)
 {
 	struct rme_query_ctx *ctx = r->ctx;
 	struct rme_json *j = &ctx->json;

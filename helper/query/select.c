@@ -12,13 +12,13 @@ bool rme_query_select(struct rme_query_ctx *ctx)
 bool rme_query_needs_frame(const struct rme_expr *expr)
 {
 	const struct rme_step *step =
-		(const void *)((const char *)(expr + 1) + ((expr->text_size + 7u) & ~7u));
+	    (const void *)((const char *)(expr + 1) + ((expr->text_size + 7u) & ~7u));
 
 	return expr->n_steps && step->kind == RME_STEP_NAME;
 }
 
 bool rme_query_exprs(struct rme_query_ctx *ctx, rme_addr *ret, const struct rme_expr **exprs,
-		     uint32_t *n)
+                     uint32_t *n)
 {
 	const struct rme_request *r = ctx->request;
 	const char *at = (const char *)r + r->exprs.offset;
@@ -33,7 +33,7 @@ bool rme_query_exprs(struct rme_query_ctx *ctx, rme_addr *ret, const struct rme_
 			return false;
 		exprs[*n] = expr;
 		if (!rme_path_resolve(&ctx->py, ctx->frame.address ? &ctx->frame : NULL, expr,
-				      &ret[*n], &ctx->error))
+		                      &ret[*n], &ctx->error))
 			return false;
 		at += expr->size;
 	}

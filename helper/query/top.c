@@ -79,7 +79,7 @@ static bool collect_locals(struct locals *l)
 	l->frames = rme_arena_alloc(ctx->arena, l->max_frames * sizeof *l->frames);
 	if (!l->rows || !l->frames) {
 		rme_error_set(&ctx->error, "out-of-memory",
-			      "not enough address space for the rows");
+		              "not enough address space for the rows");
 		return false;
 	}
 	if (!all && !rme_query_select(ctx))
@@ -158,7 +158,7 @@ static void measure_locals(struct locals *l)
 	struct rme_size *sizes = rme_arena_alloc(ctx->arena, n * sizeof *sizes);
 	if (!r || !values || !nodes || !sizes) {
 		rme_error_set(&ctx->error, "out-of-memory",
-			      "not enough address space for the rows");
+		              "not enough address space for the rows");
 		return;
 	}
 	for (uint64_t k = 0; k < n; k++)
@@ -271,7 +271,7 @@ static const struct ranked *find_ranked(const struct ranking *r, rme_addr addres
 /* The path by which the object was found, as an EXPR; its address when a step has no
  * name. Every parent is at least as large, so it is in the ranking too. */
 static void report_path(struct rme_query_ctx *ctx, const struct ranking *r,
-			const struct ranked *row, const struct rme_expr *expr)
+                        const struct ranked *row, const struct rme_expr *expr)
 {
 	rme_addr steps[MAX_PATH_STEPS][2];
 	char path[4096];
@@ -335,7 +335,7 @@ static bool rank_all(struct ranking *r, rme_addr root)
 }
 
 static void report_below(struct rme_query_ctx *ctx, const struct ranking *r,
-			 const struct rme_expr *expr)
+                         const struct rme_expr *expr)
 {
 	const struct rme_size *total = &r->children.total;
 
@@ -359,7 +359,7 @@ static void top_below(struct rme_query_ctx *ctx, rme_addr root, const struct rme
 	if (!r || !rme_children_init(&r->children, ctx) || !rme_visited_init(&r->seen, ctx->arena))
 		return;
 	r->max = ctx->request->limit && ctx->request->limit < RME_RANK_MOST ? ctx->request->limit
-									    : RME_RANK_MOST;
+	                                                                    : RME_RANK_MOST;
 	r->best = rme_arena_alloc(ctx->arena, r->max * sizeof *r->best);
 	if (!r->best || !rme_children_total(&r->children, &root, 1, true, &first.size))
 		return;
@@ -370,7 +370,7 @@ static void top_below(struct rme_query_ctx *ctx, rme_addr root, const struct rme
 	if (r->failed && !ctx->walk.cancelled && rme_children_ranking(&r->children) &&
 	    !rank_all(r, root) && !ctx->error.kind[0] && !ctx->block->cancel)
 		rme_error_set(&ctx->error, "out-of-memory",
-			      "not enough address space to rank sizes");
+		              "not enough address space to rank sizes");
 	rme_children_end(&r->children);
 	report_below(ctx, r, expr);
 }

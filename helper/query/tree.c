@@ -8,9 +8,9 @@ enum { MAX_DEPTH = 64, MAX_CHILDREN = 10000, LABEL_ENTRIES = 1 << 20 };
 
 /* One level of the path that is being drawn. */
 struct level {
-	rme_addr address;	/* 0: a root that is a frame or several EXPRs */
+	rme_addr address;       /* 0: a root that is a frame or several EXPRs */
 	struct rme_child *best; /* its children that are drawn */
-	rme_addr *names;	/* labels of a frame's locals: str objects, else NULL */
+	rme_addr *names;        /* labels of a frame's locals: str objects, else NULL */
 	uint64_t n_best, next;
 	uint64_t n_rest;
 	struct rme_size rest;
@@ -37,14 +37,14 @@ static bool on_the_way(const struct tree *t, rme_addr address)
 }
 
 static void label_of(struct tree *t, const struct level *parent, const struct rme_child *child,
-		     struct rme_buffer *text)
+                     struct rme_buffer *text)
 {
 	struct rme_query_ctx *ctx = t->ctx;
 	struct rme_guard guard;
 
 	if (t->exprs && !parent->address) {
 		rme_buffer_bytes(text, t->exprs[child->index] + 1,
-				 t->exprs[child->index]->text_size);
+		                 t->exprs[child->index]->text_size);
 	} else if (parent->names) {
 		if (RME_GUARD(ctx->guards, &guard)) {
 			rme_str_append(&ctx->py, parent->names[child->index], 200, text);
@@ -72,7 +72,7 @@ static void write_label(struct tree *t, const struct level *parent, const struct
 static void open_children(struct tree *t, struct level *level)
 {
 	level->n_best = rme_children_largest(&t->children, level->best, t->max_children,
-					     &level->n_rest, &level->rest);
+	                                     &level->n_rest, &level->rest);
 	level->next = 0;
 	rme_json_array(&t->ctx->json, "children");
 }
@@ -97,7 +97,7 @@ static bool enter(struct tree *t, rme_addr address)
 		level->best = rme_arena_alloc(t->ctx->arena, t->max_children * sizeof *level->best);
 	if (!level->best) {
 		rme_error_set(&t->ctx->error, "out-of-memory",
-			      "not enough address space to draw the tree");
+		              "not enough address space to draw the tree");
 		return false;
 	}
 	level->address = address;
@@ -131,7 +131,7 @@ static void begin_node(struct tree *t, const struct level *parent, const struct 
 		level->n_rest = t->children.n_refs;
 		if (level->n_rest)
 			rme_children_joint(&t->children, child->address, &child->size,
-					   &level->rest);
+			                   &level->rest);
 		return;
 	}
 	open_children(t, level);
@@ -244,7 +244,7 @@ void rme_query_tree(struct rme_query_ctx *ctx)
 	t->local_values = rme_arena_alloc(ctx->arena, t->max_locals * sizeof(rme_addr));
 	if (!t->local_names || !t->local_values) {
 		rme_error_set(&ctx->error, "out-of-memory",
-			      "not enough address space to draw the tree");
+		              "not enough address space to draw the tree");
 		return;
 	}
 	if (r->exprs.count ? tree_of_exprs(t, &total) : tree_of_frame(t, &total))

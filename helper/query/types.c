@@ -99,7 +99,7 @@ static uint64_t hash(const char *text, size_t n)
 
 /* The full name of a type, and how much of it is the module. */
 static void name_of(struct rme_query_ctx *ctx, struct rme_type *t, struct rme_buffer *name,
-		    size_t *n_module)
+                    size_t *n_module)
 {
 	struct rme_python *py = &ctx->py;
 	char qualified[MAX_NAME];
@@ -113,7 +113,7 @@ static void name_of(struct rme_query_ctx *ctx, struct rme_type *t, struct rme_bu
 	rme_type_name_append(py, t->address, name);
 	if (t->flags & FLAG_HEAPTYPE)
 		rme_str_append(py, rme_ptr(t->address + (uint64_t)py->layout->heaptype_qualname),
-			       MAX_NAME, &q);
+		               MAX_NAME, &q);
 	rme_guard_pop(ctx->guards, &guard);
 	if (q.size && q.size < name->size) {
 		*n_module = name->size - q.size - 1;
@@ -198,7 +198,7 @@ static void merge(struct types *s)
 static void sort(const struct rme_query_ctx *ctx, struct row *rows, uint64_t n)
 {
 	rme_sort(rows, n, sizeof *rows,
-		 ctx->request->options & RME_SORT_COUNT ? by_count : by_size);
+	         ctx->request->options & RME_SORT_COUNT ? by_count : by_size);
 }
 
 static void report_lengths(struct rme_query_ctx *ctx, const struct length *lengths)
@@ -241,7 +241,7 @@ static void report_type(struct rme_query_ctx *ctx, const struct row *row)
 
 /* A module's row: `first` stands for it, its types are the `n` of `parts`. */
 static void report_module(struct rme_query_ctx *ctx, const struct row *sum, struct row *parts,
-			  uint64_t n)
+                          uint64_t n)
 {
 	struct rme_json *j = &ctx->json;
 	char text[MAX_NAME];
@@ -263,7 +263,7 @@ static void report_module(struct rme_query_ctx *ctx, const struct row *sum, stru
 }
 
 static void report_more(struct rme_query_ctx *ctx, const struct row *rows, uint64_t first,
-			uint64_t n)
+                        uint64_t n)
 {
 	struct rme_json *j = &ctx->json;
 	uint64_t n_objects = 0, n_bytes = 0;
@@ -323,7 +323,7 @@ static bool collect(struct types *s)
 	s->rows = rme_arena_alloc(ctx->arena, (s->max + 1) * sizeof *s->rows);
 	if (!s->rows) {
 		rme_error_set(&ctx->error, "out-of-memory",
-			      "not enough address space for the rows");
+		              "not enough address space for the rows");
 		return false;
 	}
 	rme_types_each(&ctx->py, add_row, s);

@@ -18,7 +18,7 @@ static void interned_strings(struct rme_whole *w, const struct rme_sink *sink)
 }
 
 static enum rme_node expand(void *arg, rme_addr object, uint64_t cookie, bool deferred,
-			    const struct rme_sink *sink, uint64_t *size)
+                            const struct rme_sink *sink, uint64_t *size)
 {
 	struct rme_query_ctx *ctx = arg;
 	struct rme_whole *w = ctx->whole;
@@ -63,7 +63,7 @@ static void add_root(void *arg, const struct rme_root *root)
 	if (root->kind == RME_ROOT_INTERPRETER && !root->interp_id &&
 	    w->ctx->py.layout->interp_interned != RME_ABSENT &&
 	    root->object ==
-		rme_ptr(w->ctx->py.interp + (uint64_t)w->ctx->py.layout->interp_interned))
+	        rme_ptr(w->ctx->py.interp + (uint64_t)w->ctx->py.layout->interp_interned))
 		w->interned = root->object;
 	w->roots[w->n_roots++] = *root;
 }
@@ -118,7 +118,7 @@ static void add_static_types(struct rme_whole *w)
 	for (uint64_t i = 0; i < MAX_BUILTINS; i++) {
 		rme_addr type =
 		    rme_ptr(py->interp + (uint64_t)l->interp_static_types_builtins +
-			    i * (uint64_t)l->statictype_size + (uint64_t)l->statictype_type);
+		            i * (uint64_t)l->statictype_size + (uint64_t)l->statictype_type);
 		struct rme_type *t = type ? rme_type_get(py, type) : NULL;
 		if (t)
 			add_type(w, t);

@@ -12,17 +12,17 @@ struct rme_whole {
 	struct rme_query_ctx *ctx; /* whose `whole` this is */
 	struct rme_walk walk;
 	struct rme_index *index; /* NULL: not wanted */
-	struct rme_root *roots;	 /* those that have names, the static types last */
+	struct rme_root *roots;  /* those that have names, the static types last */
 	uint64_t n_roots, max_roots;
 	struct rme_root *words; /* those of kind RME_ROOT_STACK, which may be none */
 	uint64_t n_words;
 	rme_addr interned; /* the dict of interned strings, or 0. Its references do not
-			      count, but for those to immortal strings */
+	                      count, but for those to immortal strings */
 	/* Told of each object; or NULL. */
 	void (*counted)(void *arg, struct rme_type *t, rme_addr object, uint64_t size);
 	void *arg;
 	bool collecting; /* a collection is in progress: its lists are incomplete */
-	bool again;	 /* a second pass over the objects: nothing is tallied */
+	bool again;      /* a second pass over the objects: nothing is tallied */
 };
 
 /* Makes ready, and finds the named roots; false with ctx->error. `index` (or NULL) is

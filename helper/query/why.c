@@ -7,9 +7,9 @@ enum { MAX_HOLDERS = 1 << 22, DEFAULT_PATHS = 3 };
 
 /* The last holder on a path. */
 struct holder {
-	uint32_t node;		     /* the root of all: the object is a root itself */
+	uint32_t node;               /* the root of all: the object is a root itself */
 	const struct rme_root *root; /* which one then; NULL: one without a name */
-	bool named;		     /* the path begins at a root that has a name */
+	bool named;                  /* the path begins at a root that has a name */
 	uint64_t length;
 };
 
@@ -108,7 +108,7 @@ static bool find(struct why *w)
 	w->nodes = rme_arena_alloc(g->whole.ctx->arena, MAX_HOLDERS * sizeof *w->nodes);
 	if (!w->holders || !w->nodes) {
 		rme_error_set(&g->whole.ctx->error, "out-of-memory",
-			      "not enough address space for the paths");
+		              "not enough address space for the paths");
 		return false;
 	}
 	w->n_nodes = rme_heap_graph_holders(g, w->target, w->nodes, MAX_HOLDERS);

@@ -10,10 +10,10 @@ struct rme_json {
 	bool need_comma;
 };
 
-void rme_json_open(struct rme_json *j, const char *key);   /* {   key NULL inside arrays */
-void rme_json_close(struct rme_json *j);                   /* }  */
-void rme_json_array(struct rme_json *j, const char *key);  /* [  */
-void rme_json_array_end(struct rme_json *j);               /* ]  */
+void rme_json_open(struct rme_json *j, const char *key);  /* {   key NULL inside arrays */
+void rme_json_close(struct rme_json *j);                  /* }  */
+void rme_json_array(struct rme_json *j, const char *key); /* [  */
+void rme_json_array_end(struct rme_json *j);              /* ]  */
 void rme_json_unsigned(struct rme_json *j, const char *key, uint64_t value);
 void rme_json_signed(struct rme_json *j, const char *key, int64_t value);
 void rme_json_bool(struct rme_json *j, const char *key, bool value);

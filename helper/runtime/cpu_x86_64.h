@@ -41,9 +41,9 @@ static inline long rme_syscall6(long n, long a, long b, long c, long d, long e, 
 	register long r8 __asm__("r8") = e;
 	register long r9 __asm__("r9") = f;
 	__asm__ volatile("syscall"
-			 : "=a"(r)
-			 : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-			 : "rcx", "r11", "memory");
+	                 : "=a"(r)
+	                 : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+	                 : "rcx", "r11", "memory");
 	return r;
 }
 
@@ -60,7 +60,7 @@ static inline uint64_t rme_cpu_thread_pointer(void)
 
 /* A thread with that stack that runs fn(arg) and ends; returns its id or -errno. */
 static inline long rme_cpu_clone_thread(unsigned long flags, void *stack_top, void (*fn)(void *),
-					void *arg)
+                                        void *arg)
 {
 	uint64_t *top = (uint64_t *)((uint64_t)stack_top & ~15ul);
 	long r;
@@ -70,36 +70,39 @@ static inline long rme_cpu_clone_thread(unsigned long flags, void *stack_top, vo
 	register long r10 __asm__("r10") = 0;
 	register long r8 __asm__("r8") = 0;
 	__asm__ volatile("syscall\n\t"
-			 "test %%rax, %%rax\n\t"
-			 "jnz 1f\n\t"
-			 "xor %%ebp, %%ebp\n\t"
-			 "pop %%rax\n\t"
-			 "pop %%rdi\n\t"
-			 "call *%%rax\n\t"
-			 "xor %%edi, %%edi\n\t"
-			 "mov $60, %%eax\n\t" /* exit: of this thread alone */
-			 "syscall\n\t"
-			 "ud2\n"
-			 "1:"
-			 : "=a"(r)
-			 : "a"(RME_SYS_clone), "D"(flags), "S"(top), "d"(0), "r"(r10), "r"(r8)
-			 : "rcx", "r11", "memory");
+	                 "test %%rax, %%rax\n\t"
+	                 "jnz 1f\n\t"
+	                 "xor %%ebp, %%ebp\n\t"
+	                 "pop %%rax\n\t"
+	                 "pop %%rdi\n\t"
+	                 "call *%%rax\n\t"
+	                 "xor %%edi, %%edi\n\t"
+	                 "mov $60, %%eax\n\t" /* exit: of this thread alone */
+	                 "syscall\n\t"
+	                 "ud2\n"
+	                 "1:"
+	                 : "=a"(r)
+	                 : "a"(RME_SYS_clone), "D"(flags), "S"(top), "d"(0), "r"(r10), "r"(r8)
+	                 : "rcx", "r11", "memory");
 	return r;
 }
 
-static inline void rme_cpu_relax(void) { __builtin_ia32_pause(); }
+static inline void rme_cpu_relax(void)
+{
+	__builtin_ia32_pause();
+}
 
 /* Calls fn(arg) on another stack and never returns. */
 static inline __attribute__((noreturn)) void rme_cpu_run_on_stack(void *top, void (*fn)(void *),
-								  void *arg)
+                                                                  void *arg)
 {
 	__asm__ volatile("mov %0, %%rsp\n\t"
-			 "xor %%ebp, %%ebp\n\t"
-			 "call *%1\n\t"
-			 "ud2"
-			 :
-			 : "r"((uint64_t)top & ~15ul), "r"(fn), "D"(arg)
-			 : "memory");
+	                 "xor %%ebp, %%ebp\n\t"
+	                 "call *%1\n\t"
+	                 "ud2"
+	                 :
+	                 : "r"((uint64_t)top & ~15ul), "r"(fn), "D"(arg)
+	                 : "memory");
 	__builtin_unreachable();
 }
 

@@ -6,9 +6,9 @@
 #include "runtime/memory.h"
 
 struct rme_error {
-	char kind[32];    /* a stable word for scripts: "no-such-name" */
+	char kind[32];     /* a stable word for scripts: "no-such-name" */
 	char message[512]; /* what was attempted, on what, what was found, what to try */
-	rme_addr address; /* 0: none */
+	rme_addr address;  /* 0: none */
 };
 
 /* Sets the kind and starts the sentence; add to it with rme_buffer_* and finish

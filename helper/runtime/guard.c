@@ -75,9 +75,9 @@ struct rme_guards *rme_guards_init(void *stack)
 	for (int i = 0; i < RME_GUARD_SIGNALS; i++) {
 		/* NODEFER: the jump out leaves no signal blocked behind. */
 		struct rme_kernel_sigaction act = {
-			handler, SA_SIGINFO_ | SA_ONSTACK_ | SA_NODEFER_ | RME_SA_RESTORER, after, 0};
+		    handler, SA_SIGINFO_ | SA_ONSTACK_ | SA_NODEFER_ | RME_SA_RESTORER, after, 0};
 		rme_syscall6(RME_SYS_rt_sigaction, signal_at(i), (long)&act,
-			     (long)&guards->old_action[i], 8, 0, 0);
+		             (long)&guards->old_action[i], 8, 0, 0);
 	}
 	return guards;
 }
@@ -85,7 +85,7 @@ struct rme_guards *rme_guards_init(void *stack)
 void rme_guards_deinit(struct rme_guards *guards)
 {
 	for (int i = 0; i < RME_GUARD_SIGNALS; i++)
-		rme_syscall6(RME_SYS_rt_sigaction, signal_at(i), (long)&guards->old_action[i], 0, 8, 0,
-			     0);
+		rme_syscall6(RME_SYS_rt_sigaction, signal_at(i), (long)&guards->old_action[i], 0, 8,
+		             0, 0);
 	rme_syscall6(RME_SYS_sigaltstack, (long)&guards->old_stack, 0, 0, 0, 0, 0);
 }

@@ -60,8 +60,7 @@ struct rme_guards *rme_guards_init(void *stack);
 /* Puts back the handlers and the alternate stack that were there. */
 void rme_guards_deinit(struct rme_guards *guards);
 
-#define RME_GUARD(guards, g) \
-	(rme_guard_push((guards), (g)), __builtin_setjmp((g)->jump) == 0)
+#define RME_GUARD(guards, g) (rme_guard_push((guards), (g)), __builtin_setjmp((g)->jump) == 0)
 
 static inline void rme_guard_push(struct rme_guards *guards, struct rme_guard *g)
 {

@@ -15,8 +15,14 @@ typedef uint64_t rme_addr;
 /* Memory of the debuggee is not ours for AddressSanitizer to watch over. */
 #define RME_FOREIGN __attribute__((no_sanitize_address))
 
-static inline RME_FOREIGN uint8_t rme_u8(rme_addr a) { return *(const volatile uint8_t *)a; }
-static inline RME_FOREIGN int8_t rme_i8(rme_addr a) { return *(const volatile int8_t *)a; }
+static inline RME_FOREIGN uint8_t rme_u8(rme_addr a)
+{
+	return *(const volatile uint8_t *)a;
+}
+static inline RME_FOREIGN int8_t rme_i8(rme_addr a)
+{
+	return *(const volatile int8_t *)a;
+}
 static inline RME_FOREIGN uint16_t rme_u16(rme_addr a)
 {
 	return ((const struct { uint16_t v; } __attribute__((packed, may_alias)) *)a)->v;
@@ -25,13 +31,22 @@ static inline RME_FOREIGN uint32_t rme_u32(rme_addr a)
 {
 	return ((const struct { uint32_t v; } __attribute__((packed, may_alias)) *)a)->v;
 }
-static inline int32_t rme_i32(rme_addr a) { return (int32_t)rme_u32(a); }
+static inline int32_t rme_i32(rme_addr a)
+{
+	return (int32_t)rme_u32(a);
+}
 static inline RME_FOREIGN uint64_t rme_u64(rme_addr a)
 {
 	return ((const struct { uint64_t v; } __attribute__((packed, may_alias)) *)a)->v;
 }
-static inline int64_t rme_i64(rme_addr a) { return (int64_t)rme_u64(a); }
-static inline rme_addr rme_ptr(rme_addr a) { return rme_u64(a); }
+static inline int64_t rme_i64(rme_addr a)
+{
+	return (int64_t)rme_u64(a);
+}
+static inline rme_addr rme_ptr(rme_addr a)
+{
+	return rme_u64(a);
+}
 
 /* Faults when a large block does not end in mapped memory: a damaged length must not
  * be believed. Small ones are not worth the load. */

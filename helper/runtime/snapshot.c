@@ -31,7 +31,7 @@ static uint32_t state_load(struct rme_block *block)
 static void offer_to_oom_killer(void)
 {
 	long fd = rme_syscall6(RME_SYS_openat, AT_FDCWD_, (long)"/proc/self/oom_score_adj",
-			       1 /* O_WRONLY */, 0, 0, 0);
+	                       1 /* O_WRONLY */, 0, 0, 0);
 	if (fd < 0)
 		return;
 	rme_syscall6(RME_SYS_write, fd, (long)"1000", 4, 0, 0, 0);
@@ -116,8 +116,8 @@ int64_t rme_snapshot_wait(struct rme_block *block, uint64_t wait_ms)
 		}
 		if (waited >= wait_ms)
 			return state;
-		rme_syscall6(RME_SYS_futex, (long)&block->state, FUTEX_WAIT_, RME_RUNNING, (long)nap, 0,
-			     0);
+		rme_syscall6(RME_SYS_futex, (long)&block->state, FUTEX_WAIT_, RME_RUNNING,
+		             (long)nap, 0, 0);
 	}
 }
 

@@ -4,7 +4,7 @@
 
 /* Heapsort: no memory, no worst case. */
 static void sift_down(char *base, size_t root, size_t n, size_t size,
-		      int (*compare)(const void *, const void *))
+                      int (*compare)(const void *, const void *))
 {
 	char tmp[256];
 

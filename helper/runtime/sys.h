@@ -14,19 +14,13 @@
 
 #define RME_PAGE 4096ul
 
-enum {
-	RME_EINTR = 4,
-	RME_EAGAIN = 11,
-	RME_ENOMEM = 12,
-	RME_EINVAL = 22,
-	RME_ETIMEDOUT = 110
-};
+enum { RME_EINTR = 4, RME_EAGAIN = 11, RME_ENOMEM = 12, RME_EINVAL = 22, RME_ETIMEDOUT = 110 };
 
 /* Private anonymous memory without a promise of backing store. */
 static inline void *rme_sys_reserve(size_t n)
 {
 	long r = rme_syscall6(RME_SYS_mmap, 0, (long)n, 3 /* READ|WRITE */,
-			      0x4022 /* PRIVATE|ANONYMOUS|NORESERVE */, -1, 0);
+	                      0x4022 /* PRIVATE|ANONYMOUS|NORESERVE */, -1, 0);
 	return r < 0 && r > -4096 ? NULL : (void *)r;
 }
 

@@ -78,8 +78,8 @@ static bool read_headers(Elf *elf, bool in_memory, struct ud_binary *ret)
 		if (at > INT64_MAX)
 			continue;
 		find_build_id(elf_getdata_rawchunk(elf, (int64_t)at, ph.p_filesz,
-						   ph.p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR),
-			      &ret->id);
+		                                   ph.p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR),
+		              &ret->id);
 	}
 	return ret->n_loads > 0;
 }

@@ -29,7 +29,7 @@ static bool check(struct ud_blob *b, const char *name, struct ud_error *error)
 		if (ph.p_vaddr > MAX_SIZE || ph.p_memsz > MAX_SIZE || ph.p_filesz > ph.p_memsz ||
 		    !elf_getdata_rawchunk(b->elf, (int64_t)ph.p_offset, ph.p_filesz, ELF_T_BYTE))
 			return ud_fail(error, "bad-library", "%s is damaged: %s", name,
-				       elf_errmsg(-1));
+			               elf_errmsg(-1));
 		if (ud_page_up(ph.p_vaddr + ph.p_memsz) > b->size)
 			b->size = ud_page_up(ph.p_vaddr + ph.p_memsz);
 	}
@@ -52,7 +52,7 @@ bool ud_blob_open(struct ud_blob *ret, const char *path, struct ud_error *error)
 	*ret = (struct ud_blob){0};
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		ud_fail(error, "bad-library", "the helper library %s cannot be opened: %s", path,
-			strerror(errno));
+		        strerror(errno));
 		if (fd >= 0)
 			close(fd);
 		return false;
@@ -85,11 +85,11 @@ bool ud_blob_load(const struct ud_blob *blob, uint64_t address)
 		char *start = (char *)(address + ud_page_down(ph.p_vaddr));
 		size_t size = ud_page_up(ph.p_vaddr + ph.p_memsz) - ud_page_down(ph.p_vaddr);
 		int prot = (ph.p_flags & PF_R ? PROT_READ : 0) |
-			   (ph.p_flags & PF_W ? PROT_WRITE : 0) |
-			   (ph.p_flags & PF_X ? PROT_EXEC : 0);
+		           (ph.p_flags & PF_W ? PROT_WRITE : 0) |
+		           (ph.p_flags & PF_X ? PROT_EXEC : 0);
 
 		if (mmap(start, size, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+		         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
 			return false;
 		Elf_Data *data =
 		    elf_getdata_rawchunk(blob->elf, (int64_t)ph.p_offset, ph.p_filesz, ELF_T_BYTE);

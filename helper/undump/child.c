@@ -57,8 +57,8 @@ static void report_progress(const struct watch *w)
 		n = snprintf(line, sizeof line, "mapping 0 0\n");
 	else
 		n = snprintf(line, sizeof line, "objects %llu %llu\n",
-			     (unsigned long long)w->place->block->progress_objects,
-			     (unsigned long long)w->place->block->progress_bytes);
+		             (unsigned long long)w->place->block->progress_objects,
+		             (unsigned long long)w->place->block->progress_bytes);
 	/* Nobody listens any more: nobody waits for the answer. */
 	if (write(w->limits->progress, line, (size_t)n) < 0 && errno == EPIPE)
 		_exit(1);
@@ -127,8 +127,8 @@ static bool judge(const struct watch *w, int status, struct ud_error *error)
 		return ud_fail(error, "cancelled", "cancelled");
 	if (w->too_much)
 		return ud_fail(error, "memory-limit",
-			       "the analysis was ended because it had taken %llu MiB of memory",
-			       (unsigned long long)w->limits->memory >> 20);
+		               "the analysis was ended because it had taken %llu MiB of memory",
+		               (unsigned long long)w->limits->memory >> 20);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
 		uint64_t size = w->place->block->reply_size;
 
@@ -150,12 +150,12 @@ static bool judge(const struct watch *w, int status, struct ud_error *error)
 		    "a core may come from anybody");
 	if (WIFEXITED(status))
 		return ud_fail(error, "died", "the analysis ended with status %d%s%s",
-			       WEXITSTATUS(status), s->error ? ": " : "",
-			       s->error ? strerror((int)-s->error) : "");
+		               WEXITSTATUS(status), s->error ? ": " : "",
+		               s->error ? strerror((int)-s->error) : "");
 	if (WTERMSIG(status) == SIGXCPU)
 		return ud_fail(error, "time-limit",
-			       "the analysis was ended after %llu seconds of computing",
-			       (unsigned long long)w->limits->cpu_seconds);
+		               "the analysis was ended after %llu seconds of computing",
+		               (unsigned long long)w->limits->cpu_seconds);
 	if (WTERMSIG(status) == SIGKILL)
 		return ud_fail(
 		    error, "died",
@@ -165,8 +165,8 @@ static bool judge(const struct watch *w, int status, struct ud_error *error)
 }
 
 bool ud_child_run(const struct ud_place *place, const struct ud_target *target,
-		  const struct ud_plan *plan, const struct ud_limits *limits,
-		  struct ud_outcome *ret, struct ud_error *error)
+                  const struct ud_plan *plan, const struct ud_limits *limits,
+                  struct ud_outcome *ret, struct ud_error *error)
 {
 	struct watch w = {.place = place, .limits = limits, .outcome = ret};
 	pid_t parent = getpid();
@@ -178,7 +178,7 @@ bool ud_child_run(const struct ud_place *place, const struct ud_target *target,
 	w.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (w.signals < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) < 0)
 		return ud_fail(error, "system", "the analysis cannot be started: %s",
-			       strerror(errno));
+		               strerror(errno));
 	w.pid = fork();
 	if (w.pid == 0)
 		ud_child_enter(place, parent, limits, channel[1], plan->paged && !limits->eager);

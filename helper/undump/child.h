@@ -9,8 +9,8 @@
 struct ud_limits {
 	uint64_t cpu_seconds;
 	uint64_t memory; /* bytes of its own that the child may touch */
-	int progress;	 /* descriptor for progress lines, -1: none */
-	bool eager;	 /* no userfaultfd: read all that cannot be mapped right away */
+	int progress;    /* descriptor for progress lines, -1: none */
+	bool eager;      /* no userfaultfd: read all that cannot be mapped right away */
 };
 
 struct ud_outcome {
@@ -23,13 +23,13 @@ struct ud_outcome {
 /* Runs the question in a child and waits for it: "cancelled", "time-limit",
  * "memory-limit", "died", "system". */
 bool ud_child_run(const struct ud_place *place, const struct ud_target *target,
-		  const struct ud_plan *plan, const struct ud_limits *limits,
-		  struct ud_outcome *ret, struct ud_error *error);
+                  const struct ud_plan *plan, const struct ud_limits *limits,
+                  struct ud_outcome *ret, struct ud_error *error);
 
 /* The child's side of it: never returns. `channel` is a socket over which it sends a
  * userfaultfd, if one is wanted. */
 __attribute__((noreturn)) void ud_child_enter(const struct ud_place *place, pid_t parent,
-					      const struct ud_limits *limits, int channel,
-					      bool paged);
+                                              const struct ud_limits *limits, int channel,
+                                              bool paged);
 
 #endif

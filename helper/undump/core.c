@@ -28,7 +28,7 @@ static const struct {
 };
 
 static bool check_ident(const unsigned char *ident, size_t n, const char *path,
-			struct ud_error *error)
+                        struct ud_error *error)
 {
 	for (size_t i = 0; i < sizeof compressions / sizeof *compressions; i++) {
 		if (n >= compressions[i].size &&
@@ -41,7 +41,7 @@ static bool check_ident(const unsigned char *ident, size_t n, const char *path,
 	}
 	if (n < EI_NIDENT || memcmp(ident, ELFMAG, SELFMAG))
 		return ud_fail(error, "not-a-core",
-			       "%s is not a core dump: it does not begin with an ELF header", path);
+		               "%s is not a core dump: it does not begin with an ELF header", path);
 	return true;
 }
 
@@ -52,18 +52,18 @@ static bool check_header(const Elf64_Ehdr *eh, size_t n, const char *path, struc
 
 	if (n < sizeof(Elf32_Ehdr))
 		return ud_fail(error, "damaged-core",
-			       "%s is cut off inside its ELF header: only %zu bytes are there",
-			       path, n);
+		               "%s is cut off inside its ELF header: only %zu bytes are there",
+		               path, n);
 	unsigned type = big ? __builtin_bswap16(eh->e_type) : eh->e_type;
 	unsigned machine = big ? __builtin_bswap16(eh->e_machine) : eh->e_machine;
 	if (type != ET_CORE)
 		return ud_fail(error, "not-a-core", "%s is an ELF %s, not a core dump", path,
-			       type < 4 ? types[type] : types[0]);
+		               type < 4 ? types[type] : types[0]);
 	if (eh->e_ident[EI_CLASS] == ELFCLASS32)
 		return ud_fail(error, "unsupported-core",
-			       "%s is the core of a 32-bit process (ELF machine %u); only cores of "
-			       "64-bit x86-64 processes can be read",
-			       path, machine);
+		               "%s is the core of a 32-bit process (ELF machine %u); only cores of "
+		               "64-bit x86-64 processes can be read",
+		               path, machine);
 	if (machine != EM_X86_64 || big)
 		return ud_fail(
 		    error, "unsupported-core",
@@ -76,8 +76,8 @@ static bool check_header(const Elf64_Ehdr *eh, size_t n, const char *path, struc
 		    machine);
 	if (n < sizeof *eh)
 		return ud_fail(error, "damaged-core",
-			       "%s is cut off inside its ELF header: only %zu bytes are there",
-			       path, n);
+		               "%s is cut off inside its ELF header: only %zu bytes are there",
+		               path, n);
 	if (eh->e_ident[EI_CLASS] != ELFCLASS64 || eh->e_phentsize != sizeof(Elf64_Phdr))
 		return ud_fail(
 		    error, "damaged-core",
@@ -111,7 +111,7 @@ static size_t count_headers(Elf *elf, const Elf64_Ehdr *eh)
 
 /* Appends the segment that a PT_LOAD describes. */
 static bool add_segment(struct ud_target *t, const Elf64_Phdr *ph, size_t index, uint64_t size,
-			const char *path, struct ud_error *error)
+                        const char *path, struct ud_error *error)
 {
 	uint64_t end = ph->p_vaddr + ph->p_memsz, there = 0;
 
@@ -126,10 +126,10 @@ static bool add_segment(struct ud_target *t, const Elf64_Phdr *ph, size_t index,
 		    path, index, (unsigned long long)ph->p_memsz, (unsigned long long)ph->p_vaddr);
 	if (ph->p_filesz > ph->p_memsz || ph->p_offset + ph->p_filesz < ph->p_offset)
 		return ud_fail(error, "damaged-core",
-			       "%s is damaged: program header %zu puts %#llx bytes of the file at "
-			       "offset %#llx into %#llx bytes of memory",
-			       path, index, (unsigned long long)ph->p_filesz,
-			       (unsigned long long)ph->p_offset, (unsigned long long)ph->p_memsz);
+		               "%s is damaged: program header %zu puts %#llx bytes of the file at "
+		               "offset %#llx into %#llx bytes of memory",
+		               path, index, (unsigned long long)ph->p_filesz,
+		               (unsigned long long)ph->p_offset, (unsigned long long)ph->p_memsz);
 	if (ph->p_offset < size)
 		there = size - ph->p_offset < ph->p_filesz ? size - ph->p_offset : ph->p_filesz;
 	t->truncated += ph->p_filesz - there;
@@ -174,31 +174,31 @@ static bool check_overlaps(struct ud_target *t, const char *path, struct ud_erro
 			continue;
 		if (last && last->offset + (last->have - last->start) > s->offset)
 			return ud_fail(error, "damaged-core",
-				       "%s is damaged: its program headers say that the memory at "
-				       "%#llx and at %#llx is the same piece of the file",
-				       path, (unsigned long long)last->start,
-				       (unsigned long long)s->start);
+			               "%s is damaged: its program headers say that the memory at "
+			               "%#llx and at %#llx is the same piece of the file",
+			               path, (unsigned long long)last->start,
+			               (unsigned long long)s->start);
 		last = s;
 	}
 	qsort(t->segments, t->n_segments, sizeof *t->segments, by_start);
 	for (size_t i = 1; i < t->n_segments; i++) {
 		if (t->segments[i - 1].end > t->segments[i].start)
 			return ud_fail(error, "damaged-core",
-				       "%s is damaged: its program headers describe the memory at "
-				       "%#llx twice",
-				       path, (unsigned long long)t->segments[i].start);
+			               "%s is damaged: its program headers describe the memory at "
+			               "%#llx twice",
+			               path, (unsigned long long)t->segments[i].start);
 	}
 	return true;
 }
 
 static bool read_headers(struct ud_target *t, Elf *elf, const Elf64_Ehdr *eh, uint64_t size,
-			 const char *path, struct ud_error *error)
+                         const char *path, struct ud_error *error)
 {
 	size_t n = count_headers(elf, eh);
 
 	if (!n)
 		return ud_fail(error, "damaged-core", "%s is damaged: it has no program headers",
-			       path);
+		               path);
 	if (eh->e_phoff > size || n > (size - eh->e_phoff) / sizeof(Elf64_Phdr))
 		return ud_fail(
 		    error, "damaged-core",
@@ -210,8 +210,8 @@ static bool read_headers(struct ud_target *t, Elf *elf, const Elf64_Ehdr *eh, ui
 	    elf_getdata_rawchunk(elf, (int64_t)eh->e_phoff, n * sizeof(Elf64_Phdr), ELF_T_PHDR);
 	if (!data)
 		return ud_fail(error, "damaged-core",
-			       "the program headers of %s cannot be read: %s", path,
-			       elf_errmsg(-1));
+		               "the program headers of %s cannot be read: %s", path,
+		               elf_errmsg(-1));
 	const Elf64_Phdr *ph = data->d_buf;
 	t->segments = ud_must(calloc(n, sizeof *t->segments));
 	for (size_t i = 0; i < n; i++) {
@@ -225,10 +225,10 @@ static bool read_headers(struct ud_target *t, Elf *elf, const Elf64_Ehdr *eh, ui
 			continue;
 		if (ph[i].p_offset > size || ph[i].p_filesz > size - ph[i].p_offset)
 			return ud_fail(error, "damaged-core",
-				       "%s is cut off: its list of threads and files ends at byte "
-				       "%#llx, but only %#llx bytes are there",
-				       path, (unsigned long long)(ph[i].p_offset + ph[i].p_filesz),
-				       (unsigned long long)size);
+			               "%s is cut off: its list of threads and files ends at byte "
+			               "%#llx, but only %#llx bytes are there",
+			               path, (unsigned long long)(ph[i].p_offset + ph[i].p_filesz),
+			               (unsigned long long)size);
 		if (!ud_notes_read(t, elf, &ph[i], path, error))
 			return false;
 	}
@@ -249,10 +249,10 @@ bool ud_core_open(struct ud_target *target, const char *path, struct ud_error *e
 	*target = (struct ud_target){.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
 	if (target->fd < 0 || fstat(target->fd, &st) < 0)
 		return ud_fail(error, "no-such-file", "the core %s cannot be opened: %s", path,
-			       strerror(errno));
+		               strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return ud_fail(error, "not-a-core", "%s is not a core dump: it is no regular file",
-			       path);
+		               path);
 	if (!st.st_size)
 		return ud_fail(
 		    error, "not-a-core",
@@ -262,7 +262,7 @@ bool ud_core_open(struct ud_target *target, const char *path, struct ud_error *e
 	ssize_t n = pread(target->fd, &eh, sizeof eh, 0);
 	if (n < 0)
 		return ud_fail(error, "no-such-file", "the core %s cannot be read: %s", path,
-			       strerror(errno));
+		               strerror(errno));
 	if (!check_ident(eh.e_ident, (size_t)n, path, error) ||
 	    !check_header(&eh, (size_t)n, path, error))
 		return false;

@@ -46,7 +46,7 @@ static struct ud_image *append(struct ud_images *images)
 	if (!(images->count & (images->count - 1)))
 		images->items =
 		    ud_must(realloc(images->items, (images->count ? images->count * 2 : 1) *
-						       sizeof *images->items));
+		                                       sizeof *images->items));
 	struct ud_image *image = &images->items[images->count++];
 	*image = (struct ud_image){.binary.fd = -1, .status = UD_IMAGE_UNVERIFIABLE};
 	return image;
@@ -205,14 +205,14 @@ static void resolve(struct ud_image *image, const struct ud_target *t, struct ud
 	if (!image->wanted.size && !t->live)
 		return;
 	found = ud_search_files(search, image->path, true, try_file, &quiet) ||
-		ud_search_each(search, image->path, try_file, &attempt) ||
-		ud_search_files(search, image->path, false, try_file, &quiet);
+	        ud_search_each(search, image->path, try_file, &attempt) ||
+	        ud_search_files(search, image->path, false, try_file, &quiet);
 	if (!found && t->live) {
 		/* The file is not where it was, but the kernel still has it. */
 		char file[96];
 		snprintf(file, sizeof file, "/proc/%lld/map_files/%llx-%llx", (long long)t->pid,
-			 (unsigned long long)image->mappings->start,
-			 (unsigned long long)image->mappings->end);
+		         (unsigned long long)image->mappings->start,
+		         (unsigned long long)image->mappings->end);
 		found = try_file(&attempt, file);
 	}
 	if (found) {

@@ -102,7 +102,7 @@ static void enter(void *arg)
 }
 
 void ud_child_enter(const struct ud_place *place, pid_t parent, const struct ud_limits *limits,
-		    int channel, bool paged)
+                    int channel, bool paged)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (getppid() != parent)

@@ -26,13 +26,13 @@ static bool parse(char *text, struct line *ret)
 	int name = 0;
 
 	if (sscanf(text, "%llx-%llx %4s %llx %x:%x %llu %n", &start, &end, permissions, &offset,
-		   &major_, &minor_, &inode, &name) < 7 ||
+	           &major_, &minor_, &inode, &name) < 7 ||
 	    end > UD_ADDRESS_END || start >= end)
 		return false;
 	text[strcspn(text, "\n")] = 0;
 	*ret = (struct line){start, end, offset, makedev(major_, minor_), inode, 0, text + name};
 	ret->flags = (permissions[0] == 'r' ? PF_R : 0u) | (permissions[1] == 'w' ? PF_W : 0u) |
-		     (permissions[2] == 'x' ? PF_X : 0u);
+	             (permissions[2] == 'x' ? PF_X : 0u);
 	return true;
 }
 
@@ -56,7 +56,7 @@ static void add(struct ud_target *t, const struct line *line)
 	/* The paths move while they grow: their places are kept, and turned into
 	 * pointers at the end. */
 	t->mappings[t->n_mappings++] = (struct ud_mapping){line->start, line->end,    line->offset,
-							   NULL,	line->device, line->inode};
+	                                                   NULL,        line->device, line->inode};
 }
 
 static bool read_maps(struct ud_target *t, int64_t pid)
@@ -129,7 +129,7 @@ bool ud_live_open(struct ud_target *target, int64_t pid, int memory, struct ud_e
 		    (long long)pid, strerror(errno));
 	if (!target->n_segments)
 		return ud_fail(error, "no-process", "process %lld has no memory: it has ended",
-			       (long long)pid);
+		               (long long)pid);
 	if (!is_stopped(pid))
 		return ud_fail(
 		    error, "no-process",
@@ -139,7 +139,7 @@ bool ud_live_open(struct ud_target *target, int64_t pid, int memory, struct ud_e
 	for (size_t i = 0; i < target->n_mappings; i++) {
 		if (target->mappings[i].offset == 0 &&
 		    ud_target_read(target, target->mappings[i].start, ident, sizeof ident) ==
-			sizeof ident &&
+		        sizeof ident &&
 		    !memcmp(ident, ELFMAG, SELFMAG) && ident[EI_CLASS] == ELFCLASS32)
 			return ud_fail(
 			    error, "unsupported-core",

@@ -138,22 +138,22 @@ static bool parse_options(struct options *o, int argc, char **argv, struct ud_er
 			break;
 		default:
 			return ud_fail(error, "usage", "unknown option, or no value for it: %s",
-				       argv[optind - 1]);
+			               argv[optind - 1]);
 		}
 		if (!ok)
 			return ud_fail(error, "usage", "--%s cannot be %s", options[index].name,
-				       optarg);
+			               optarg);
 	}
 	if (optind < argc)
 		return ud_fail(error, "usage", "unexpected argument: %s", argv[optind]);
 	if (!o->library || !o->request || !o->core == !o->pid)
 		return ud_fail(error, "usage",
-			       "wanted: --library, --request, and either --core or --pid");
+		               "wanted: --library, --request, and either --core or --pid");
 	return true;
 }
 
 static bool answer(struct options *o, const struct ud_target *target, bool *ret_is_answer,
-		   struct ud_error *error)
+                   struct ud_error *error)
 {
 	struct ud_request request = {0};
 	struct ud_images images = {0};
@@ -207,7 +207,7 @@ int main(int argc, char **argv)
 	}
 	o.search.pid = (long long)o.pid;
 	bool opened = o.core ? ud_core_open(&target, o.core, &error)
-			     : ud_live_open(&target, (int64_t)o.pid, (int)o.memory_fd, &error);
+	                     : ud_live_open(&target, (int64_t)o.pid, (int)o.memory_fd, &error);
 	if (!opened || !answer(&o, &target, &is_answer, &error))
 		ud_report_error(&error);
 	ud_target_close(&target);

@@ -16,7 +16,7 @@ static void add_thread(struct ud_target *t, const void *desc)
 	/* Doubled whenever the count is a power of two. */
 	if (!(t->n_threads & (t->n_threads - 1)))
 		t->threads = ud_must(realloc(t->threads, (t->n_threads ? t->n_threads * 2 : 1) *
-							     sizeof *t->threads));
+		                                             sizeof *t->threads));
 	if (!t->n_threads)
 		t->signal = status.pr_cursig;
 	t->threads[t->n_threads++] = (struct ud_thread){(uint32_t)status.pr_pid, regs.fs_base};
@@ -25,7 +25,7 @@ static void add_thread(struct ud_target *t, const void *desc)
 /* NT_FILE (fs/binfmt_elf.c, fill_files_note): the count, the unit of the offsets,
  * three words per mapping, then as many zero-terminated paths. */
 static bool add_mappings(struct ud_target *t, const char *desc, size_t size, const char *path,
-			 struct ud_error *error)
+                         struct ud_error *error)
 {
 	uint64_t head[2], entry[3], previous = 0;
 
@@ -58,7 +58,7 @@ static bool add_mappings(struct ud_target *t, const char *desc, size_t size, con
 	return true;
 damaged:
 	return ud_fail(error, "damaged-core", "%s is damaged: its list of files contradicts itself",
-		       path);
+	               path);
 }
 
 static bool is_core_note(const char *name, size_t n)
@@ -67,7 +67,7 @@ static bool is_core_note(const char *name, size_t n)
 }
 
 bool ud_notes_read(struct ud_target *target, Elf *elf, const Elf64_Phdr *note, const char *path,
-		   struct ud_error *error)
+                   struct ud_error *error)
 {
 	GElf_Nhdr nh;
 	size_t at = 0, next, name, desc;
@@ -75,10 +75,10 @@ bool ud_notes_read(struct ud_target *target, Elf *elf, const Elf64_Phdr *note, c
 	if (!note->p_filesz)
 		return true;
 	Elf_Data *data = elf_getdata_rawchunk(elf, (int64_t)note->p_offset, note->p_filesz,
-					      note->p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR);
+	                                      note->p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR);
 	if (!data)
 		return ud_fail(error, "damaged-core", "the notes of %s cannot be read: %s", path,
-			       elf_errmsg(-1));
+		               elf_errmsg(-1));
 	while ((next = gelf_getnote(data, at, &nh, &name, &desc)) > 0) {
 		const char *content = (const char *)data->d_buf + desc;
 
@@ -92,7 +92,7 @@ bool ud_notes_read(struct ud_target *target, Elf *elf, const Elf64_Phdr *note, c
 			memcpy(&info, content, sizeof info);
 			target->pid = info.pr_pid;
 		} else if (nh.n_type == NT_FILE &&
-			   !add_mappings(target, content, nh.n_descsz, path, error)) {
+		           !add_mappings(target, content, nh.n_descsz, path, error)) {
 			return false;
 		}
 	}

@@ -186,9 +186,9 @@ int ud_pager_receive(int channel)
 	char byte;
 	struct iovec io = {&byte, 1};
 	struct msghdr message = {.msg_iov = &io,
-				 .msg_iovlen = 1,
-				 .msg_control = &control,
-				 .msg_controllen = sizeof control.space};
+	                         .msg_iovlen = 1,
+	                         .msg_control = &control,
+	                         .msg_controllen = sizeof control.space};
 	int fd = -1;
 
 	if (recvmsg(channel, &message, MSG_CMSG_CLOEXEC) != 1)

@@ -13,8 +13,8 @@
 
 /* The search begins here: far from the ends, where processes live. */
 #define FIRST_CHOICE 0x100000000000ull
-#define LOWEST	     0x100000ull
-#define MARGIN	     0x100000ull /* nothing of the target is this near */
+#define LOWEST       0x100000ull
+#define MARGIN       0x100000ull /* nothing of the target is this near */
 
 extern const char ud_stub_start[], ud_stub_end[]; /* stub_blob.c */
 
@@ -96,8 +96,8 @@ static uint64_t reserve(const struct ud_plan *plan, uint64_t size)
 	ud_ranges_free(&taken);
 	free(own);
 	if (!at || mmap((void *)at, size, PROT_NONE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1,
-			0) != (void *)at)
+	                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1,
+	                0) != (void *)at)
 		return 0;
 	return at;
 }
@@ -117,14 +117,14 @@ static uint64_t cut(struct cut *c, uint64_t size, int flags)
 	c->at += size + UD_PAGE;
 	if (c->failed || c->at > c->end ||
 	    mmap((void *)at, size, PROT_READ | PROT_WRITE,
-		 MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED | flags, -1, 0) == MAP_FAILED)
+	         MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED | flags, -1, 0) == MAP_FAILED)
 		c->failed = true;
 	return at;
 }
 
 bool ud_place_make(struct ud_place *ret, const struct ud_plan *plan,
-		   const struct ud_request *request, const struct ud_blob *library,
-		   uint64_t reply_capacity, struct ud_error *error)
+                   const struct ud_request *request, const struct ud_blob *library,
+                   uint64_t reply_capacity, struct ud_error *error)
 {
 	struct ud_blob stub;
 	uint64_t maps_size = plan->n_maps * sizeof *plan->maps;
@@ -132,22 +132,22 @@ bool ud_place_make(struct ud_place *ret, const struct ud_plan *plan,
 
 	*ret = (struct ud_place){.reply_capacity = reply_capacity};
 	if (!ud_blob_open_memory(&stub, ud_stub_start, (size_t)(ud_stub_end - ud_stub_start),
-				 error))
+	                         error))
 		return false;
 	uint64_t prepare = ud_blob_symbol(library, "rme_prepare");
 	uint64_t answer = ud_blob_symbol(library, "rme_answer");
 	if (!prepare || !answer)
 		return ud_fail(error, "bad-library",
-			       "the helper library has no rme_prepare and rme_answer: it is not "
-			       "librememberme.so, or an old one");
+		               "the helper library has no rme_prepare and rme_answer: it is not "
+		               "librememberme.so, or an old one");
 	/* Sixteen pages for the empty ones and the rounding of each piece. */
 	uint64_t size = ud_page_up(stub.size + library->size + maps_size + unmap_size +
-				   request->size + reply_capacity + UD_STACK + UD_BOUNCE) +
-			32 * UD_PAGE;
+	                           request->size + reply_capacity + UD_STACK + UD_BOUNCE) +
+	                32 * UD_PAGE;
 	ret->start = reserve(plan, size);
 	if (!ret->start)
 		return ud_fail(error, "system", "no %llu bytes of address space are free",
-			       (unsigned long long)size);
+		               (unsigned long long)size);
 	ret->end = ret->start + size;
 	struct cut c = {ret->start + UD_PAGE, ret->end, false};
 
@@ -168,29 +168,29 @@ bool ud_place_make(struct ud_place *ret, const struct ud_plan *plan,
 	if (c.failed) {
 		ud_blob_close(&stub);
 		return ud_fail(error, "system", "memory for the child cannot be had: %s",
-			       strerror(errno));
+		               strerror(errno));
 	}
 	memcpy(maps, plan->maps, maps_size);
 	memcpy(copy, request->data, request->size);
 	ret->enter = (void (*)(struct ud_job *))(stub_at + ud_blob_symbol(&stub, "ud_stub_enter"));
 	ud_blob_close(&stub);
 	*ret->block = (struct rme_block){.magic = RME_MAGIC,
-					 .abi = RME_ABI,
-					 .state = RME_RUNNING,
-					 .request = (uint64_t)copy,
-					 .request_size = request->size,
-					 .reply = (uint64_t)ret->reply,
-					 .reply_capacity = reply_capacity};
+	                                 .abi = RME_ABI,
+	                                 .state = RME_RUNNING,
+	                                 .request = (uint64_t)copy,
+	                                 .request_size = request->size,
+	                                 .reply = (uint64_t)ret->reply,
+	                                 .reply_capacity = reply_capacity};
 	*ret->job =
 	    (struct ud_job){.unmap = ret->unmap,
-			    .maps = maps,
-			    .n_maps = plan->n_maps,
-			    .status = ret->status,
-			    .block = ret->block,
-			    .prepare = (int64_t(*)(struct rme_block *))(library_at + prepare),
-			    .answer = (int64_t(*)(struct rme_block *))(library_at + answer),
-			    .thread_pointer = request->data->thread_pointer,
-			    .bounce = bounce,
-			    .uffd = -1};
+	                    .maps = maps,
+	                    .n_maps = plan->n_maps,
+	                    .status = ret->status,
+	                    .block = ret->block,
+	                    .prepare = (int64_t(*)(struct rme_block *))(library_at + prepare),
+	                    .answer = (int64_t(*)(struct rme_block *))(library_at + answer),
+	                    .thread_pointer = request->data->thread_pointer,
+	                    .bounce = bounce,
+	                    .uffd = -1};
 	return true;
 }

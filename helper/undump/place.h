@@ -26,8 +26,8 @@ struct ud_place {
 /* Finds a place and puts everything there that the child needs: "bad-library",
  * "system". */
 bool ud_place_make(struct ud_place *ret, const struct ud_plan *plan,
-		   const struct ud_request *request, const struct ud_blob *library,
-		   uint64_t reply_capacity, struct ud_error *error);
+                   const struct ud_request *request, const struct ud_blob *library,
+                   uint64_t reply_capacity, struct ud_error *error);
 
 /* Reads the mappings of this very process, at most UD_MAX_UNMAP, without memory of
  * its own; -1 with errno on failure. */

@@ -29,7 +29,7 @@ static void add(struct ud_plan *plan, struct ud_map map)
 }
 
 static void add_file(struct ud_plan *plan, struct ud_ranges *have, const struct ud_image *image,
-		     uint64_t start, uint64_t end, uint64_t offset, int prot)
+                     uint64_t start, uint64_t end, uint64_t offset, int prot)
 {
 	uint64_t size = ud_page_up(image->binary.size);
 
@@ -48,7 +48,7 @@ static bool is_here(const struct ud_image *image)
 }
 
 static void add_images(struct ud_plan *plan, struct ud_ranges *have, const struct ud_target *t,
-		       const struct ud_images *images)
+                       const struct ud_images *images)
 {
 	for (size_t i = 0; i < images->count; i++) {
 		const struct ud_image *image = &images->items[i];
@@ -74,7 +74,7 @@ static void add_contents(struct ud_plan *plan, struct ud_ranges *have, const str
 		if (s->have == s->start)
 			continue;
 		add(plan, (struct ud_map){s->start, s->have, s->offset, t->fd, (uint16_t)prot,
-					  aligned ? UD_MAP_FILE : UD_MAP_PAGED});
+		                          aligned ? UD_MAP_FILE : UD_MAP_PAGED});
 		ud_ranges_add(have, s->start, s->have);
 	}
 }
@@ -95,15 +95,15 @@ static void add_code(struct ud_plan *plan, struct ud_ranges *have, const struct 
 
 				if (from < to)
 					add_file(plan, have, image, from, to,
-						 m->offset + (from - m->start),
-						 PROT_READ | PROT_EXEC);
+					         m->offset + (from - m->start),
+					         PROT_READ | PROT_EXEC);
 			}
 		}
 	}
 }
 
 void ud_plan_make(struct ud_plan *ret, const struct ud_target *target,
-		  const struct ud_images *images)
+                  const struct ud_images *images)
 {
 	struct ud_ranges have = {0};
 
@@ -121,7 +121,7 @@ void ud_plan_make(struct ud_plan *ret, const struct ud_target *target,
 	ud_ranges_merge(&ret->all);
 	for (size_t i = 0; i < ret->all.count; i++)
 		add(ret, (struct ud_map){ret->all.items[i].start, ret->all.items[i].end, 0, -1,
-					 PROT_NONE, UD_MAP_RESERVE});
+		                         PROT_NONE, UD_MAP_RESERVE});
 	if (!target->live)
 		add_images(ret, &have, target, images);
 	add_contents(ret, &have, target);

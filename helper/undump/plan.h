@@ -9,13 +9,13 @@ struct ud_plan {
 	struct ud_map *maps;
 	size_t n_maps;
 	size_t capacity;
-	struct ud_ranges all;	  /* every address that the target had */
+	struct ud_ranges all;     /* every address that the target had */
 	struct ud_ranges missing; /* of these, what neither it nor a file supplies */
-	bool paged;		  /* some maps are UD_MAP_PAGED */
+	bool paged;               /* some maps are UD_MAP_PAGED */
 };
 
 void ud_plan_make(struct ud_plan *ret, const struct ud_target *target,
-		  const struct ud_images *images);
+                  const struct ud_images *images);
 void ud_plan_free(struct ud_plan *plan);
 
 #endif

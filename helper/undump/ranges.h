@@ -20,7 +20,7 @@ void ud_ranges_merge(struct ud_ranges *ranges);
 
 /* Adds what `a` has and `b` lacks to *ret; both are merged. */
 void ud_ranges_subtract(const struct ud_ranges *a, const struct ud_ranges *b,
-			struct ud_ranges *ret);
+                        struct ud_ranges *ret);
 
 uint64_t ud_ranges_bytes(const struct ud_ranges *ranges);
 void ud_ranges_free(struct ud_ranges *ranges);

@@ -52,12 +52,12 @@ static void add_binary(struct rme_json *j, const struct ud_image *image)
 		rme_json_null(j, "file");
 	add_build_id(j, "wanted", &image->wanted);
 	add_build_id(j, "found",
-		     image->status == UD_IMAGE_MISMATCH ? &image->found : &image->binary.id);
+	             image->status == UD_IMAGE_MISMATCH ? &image->found : &image->binary.id);
 	rme_json_close(j);
 }
 
 static void add_caveat(struct rme_json *j, const char *kind, uint64_t count, uint64_t address,
-		       const char *message)
+                       const char *message)
 {
 	rme_json_open(j, NULL);
 	rme_json_string(j, "kind", kind);
@@ -73,7 +73,7 @@ static void add_caveat(struct rme_json *j, const char *kind, uint64_t count, uin
 
 /* "PATH (build-id …)" for the first files of a status; returns how many there are. */
 static uint64_t name_files(const struct ud_images *images, enum ud_image_status status, char *ret,
-			   size_t size)
+                           size_t size)
 {
 	uint64_t n = 0;
 	size_t used = 0;
@@ -88,13 +88,13 @@ static uint64_t name_files(const struct ud_images *images, enum ud_image_status 
 		ud_build_id_text(&image->wanted, wanted);
 		ud_build_id_text(&image->found, found);
 		used += (size_t)snprintf(ret + used, size - used, "%s%s", n > 1 ? ", " : "",
-					 image->path ? image->path : "a file without a name");
+		                         image->path ? image->path : "a file without a name");
 		if (used < size && status == UD_IMAGE_MISSING)
 			used += (size_t)snprintf(ret + used, size - used, " (build-id %s)", wanted);
 		if (used < size && status == UD_IMAGE_MISMATCH)
 			used += (size_t)snprintf(ret + used, size - used,
-						 " (wanted build-id %s, %s has %s)", wanted,
-						 image->file, *found ? found : "none");
+			                         " (wanted build-id %s, %s has %s)", wanted,
+			                         image->file, *found ? found : "none");
 	}
 	if (n > NAMED && used < size)
 		snprintf(ret + used, size - used, " and %" PRIu64 " more", n - NAMED);
@@ -131,7 +131,7 @@ static void add_file_caveats(struct rme_json *j, const struct ud_images *images)
 			continue;
 		const char *hole = strstr(kinds[i].format, "%s");
 		snprintf(message, sizeof message, "%.*s%s%s", (int)(hole - kinds[i].format),
-			 kinds[i].format, files, hole + 2);
+		         kinds[i].format, files, hole + 2);
 		add_caveat(j, kinds[i].kind, n, 0, message);
 	}
 }
@@ -149,18 +149,18 @@ static void add_caveats(struct rme_json *j, const struct ud_report *r)
 		    "whose build-id is found below py-config binaries DIR are used");
 	if (r->target->truncated) {
 		snprintf(message, sizeof message,
-			 "the core is cut off: %" PRIu64 " bytes of memory are not in the file",
-			 r->target->truncated);
+		         "the core is cut off: %" PRIu64 " bytes of memory are not in the file",
+		         r->target->truncated);
 		add_caveat(j, "truncated-core", r->target->truncated, 0, message);
 	}
 	if (status->n_failed) {
 		snprintf(message, sizeof message, "%u pieces of memory could not be mapped: %s",
-			 status->n_failed, strerror((int)-status->error));
+		         status->n_failed, strerror((int)-status->error));
 		add_caveat(j, "unreadable", status->n_failed, status->failed, message);
 	}
 	if (r->outcome->n_unreadable) {
 		snprintf(message, sizeof message, "%" PRIu64 " pages of memory could not be read",
-			 r->outcome->n_unreadable);
+		         r->outcome->n_unreadable);
 		add_caveat(j, "unreadable", r->outcome->n_unreadable, 0, message);
 	}
 }
@@ -198,7 +198,7 @@ static size_t capacity_for(const struct ud_images *images)
 		const struct ud_image *image = &images->items[i];
 
 		n += 1024 + 6 * ((image->path ? strlen(image->path) : 0) +
-				 (image->file ? strlen(image->file) : 0));
+		                 (image->file ? strlen(image->file) : 0));
 	}
 	return n;
 }

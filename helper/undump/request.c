@@ -32,7 +32,7 @@ static bool valid_table(const struct ud_request *r, struct rme_table table, size
 {
 	return !table.count ||
 	       (table.offset % 8 == 0 && table.offset >= sizeof *r->data &&
-		table.offset <= r->size && table.count <= (r->size - table.offset) / element);
+	        table.offset <= r->size && table.count <= (r->size - table.offset) / element);
 }
 
 bool ud_request_read(struct ud_request *ret, const char *path, struct ud_error *error)
@@ -45,12 +45,12 @@ bool ud_request_read(struct ud_request *ret, const char *path, struct ud_error *
 		close(fd);
 	if (!ok)
 		return ud_fail(error, "bad-request", "the request %s cannot be read: %s", path,
-			       strerror(errno));
+		               strerror(errno));
 	if (ret->size < sizeof *ret->data || ret->data->abi != RME_ABI)
 		return ud_fail(error, "bad-request",
-			       "the request is not one of this version (%zu bytes); do the plugin "
-			       "and rememberme-undump come from the same installation?",
-			       ret->size);
+		               "the request is not one of this version (%zu bytes); do the plugin "
+		               "and rememberme-undump come from the same installation?",
+		               ret->size);
 	if (!valid_table(ret, ret->data->threads, sizeof(struct rme_thread)) ||
 	    !valid_table(ret, ret->data->exprs, sizeof(struct rme_expr)))
 		return ud_fail(error, "bad-request", "the tables of the request lie outside of it");
@@ -125,8 +125,8 @@ static void add_threads(struct ud_request *r, const struct ud_target *target)
 		const struct ud_thread *thread = &target->threads[i];
 		/* The caller's list is in the core's order as a rule: look there first. */
 		struct rme_thread *known = i < given && table[i].lwp == thread->lwp
-					       ? &table[i]
-					       : find_thread(table, given, thread->lwp);
+		                               ? &table[i]
+		                               : find_thread(table, given, thread->lwp);
 
 		if (known)
 			known->thread_pointer = thread->thread_pointer;
@@ -140,7 +140,7 @@ static void add_threads(struct ud_request *r, const struct ud_target *target)
 }
 
 static bool select_thread(struct ud_request *r, const struct ud_target *target, uint64_t lwp,
-			  struct ud_error *error)
+                          struct ud_error *error)
 {
 	struct rme_thread *threads =
 	    (struct rme_thread *)((char *)r->data + r->data->threads.offset);
@@ -153,8 +153,8 @@ static bool select_thread(struct ud_request *r, const struct ud_target *target, 
 	const struct rme_thread *thread = find_thread(threads, n, lwp);
 	if (!target->live && !thread)
 		return ud_fail(error, "no-such-thread",
-			       "the core has no thread with the number %llu",
-			       (unsigned long long)lwp);
+		               "the core has no thread with the number %llu",
+		               (unsigned long long)lwp);
 	r->data->lwp = lwp;
 	if (thread && thread->thread_pointer)
 		r->data->thread_pointer = thread->thread_pointer;
@@ -168,8 +168,8 @@ static bool select_thread(struct ud_request *r, const struct ud_target *target, 
 }
 
 bool ud_request_complete(struct ud_request *request, const struct ud_target *target,
-			 const struct ud_images *images, const struct ud_plan *plan, uint64_t lwp,
-			 struct ud_error *error)
+                         const struct ud_images *images, const struct ud_plan *plan, uint64_t lwp,
+                         struct ud_error *error)
 {
 	add_images(request, images);
 	add_threads(request, target);

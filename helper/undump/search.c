@@ -49,7 +49,7 @@ static void build_index(struct ud_search *s)
 		/* Doubled whenever the count is a power of two. */
 		if (!(s->n_index & (s->n_index - 1)))
 			s->index = ud_must(realloc(s->index, (s->n_index ? s->n_index * 2 : 1) *
-								 sizeof *s->index));
+			                                         sizeof *s->index));
 		char *path = ud_must(strdup(entry->fts_path));
 		s->index[s->n_index++] = (struct ud_found){path, base_name(path)};
 	}
@@ -135,7 +135,7 @@ bool ud_search_each(struct ud_search *s, const char *path, ud_candidate_fn fn, v
 }
 
 bool ud_search_files(struct ud_search *s, const char *path, bool same_name, ud_candidate_fn fn,
-		     void *arg)
+                     void *arg)
 {
 	for (size_t i = 0; i < s->n_files; i++) {
 		bool same = path && !strcmp(base_name(s->files[i]), base_name(path));

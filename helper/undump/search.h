@@ -17,7 +17,7 @@ struct ud_search {
 	size_t n_directories;
 	const char **files; /* each may be any file of the core: its build-id tells */
 	size_t n_files;
-	long long pid;		/* of a live process, 0: none: its own root comes first */
+	long long pid;          /* of a live process, 0: none: its own root comes first */
 	struct ud_found *index; /* by file name; made when it is first needed */
 	size_t n_index;
 	bool indexed;
@@ -29,7 +29,7 @@ bool ud_search_each(struct ud_search *search, const char *path, ud_candidate_fn 
 /* Calls fn for each of search->files that is named as `path` is, or for each that is
  * not, until it returns true. */
 bool ud_search_files(struct ud_search *search, const char *path, bool same_name, ud_candidate_fn fn,
-		     void *arg);
+                     void *arg);
 void ud_search_free(struct ud_search *search);
 
 #endif

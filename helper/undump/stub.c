@@ -57,11 +57,11 @@ static void copy_in(const struct ud_job *job, const struct ud_map *m)
 	for (uint64_t done = 0; done < n;) {
 		uint64_t want = n - done < UD_BOUNCE ? n - done : UD_BOUNCE;
 		long r = rme_syscall6(SYS_pread64_, m->fd, (long)job->bounce, (long)want,
-				      (long)(m->offset + done), 0, 0);
+		                      (long)(m->offset + done), 0, 0);
 		/* A page of a live process that cannot be read stays empty. */
 		if (r < (long)RME_PAGE && want > RME_PAGE)
 			r = rme_syscall6(SYS_pread64_, m->fd, (long)job->bounce, RME_PAGE,
-					 (long)(m->offset + done), 0, 0);
+			                 (long)(m->offset + done), 0, 0);
 		uint64_t whole = r > 0 ? (uint64_t)r & ~(RME_PAGE - 1) : 0;
 		for (uint64_t i = 0; i < whole; i += RME_PAGE) {
 			if (!is_zero(job->bounce + i))
@@ -74,7 +74,7 @@ static void copy_in(const struct ud_job *job, const struct ud_map *m)
 static long map_at(const struct ud_map *m, int prot, int flags, int fd, uint64_t offset)
 {
 	return rme_syscall6(RME_SYS_mmap, (long)m->start, (long)(m->end - m->start), prot,
-			    MAP_PRIVATE_ | MAP_FIXED_ | MAP_NORESERVE_ | flags, fd, (long)offset);
+	                    MAP_PRIVATE_ | MAP_FIXED_ | MAP_NORESERVE_ | flags, fd, (long)offset);
 }
 
 /* Memory that is promised to nobody is not granted everywhere (vm.overcommit_memory

@@ -11,7 +11,7 @@ enum ud_map_kind {
 	UD_MAP_RESERVE = 0, /* nothing: keeps the place free, a touch faults */
 	UD_MAP_FILE = 1,    /* private mapping of fd at offset */
 	UD_MAP_PAGED = 2    /* anonymous; its pages come when they are touched, or, without
-			       userfaultfd, are read from fd at offset right away */
+	                       userfaultfd, are read from fd at offset right away */
 };
 
 struct ud_map {
@@ -32,10 +32,10 @@ enum ud_stage {
 
 /* Shared with the parent. */
 struct ud_status {
-	uint32_t stage;	   /* enum ud_stage */
+	uint32_t stage;    /* enum ud_stage */
 	uint32_t n_failed; /* maps that could not be made */
 	uint64_t failed;   /* where the first of them is */
-	int64_t error;	   /* and why, a negative errno */
+	int64_t error;     /* and why, a negative errno */
 	uint64_t reserved;
 };
 
@@ -50,7 +50,7 @@ struct ud_job {
 	int64_t (*answer)(struct rme_block *block);
 	uint64_t thread_pointer;
 	uint8_t *bounce; /* UD_BOUNCE bytes */
-	int64_t uffd;	 /* -1: none */
+	int64_t uffd;    /* -1: none */
 };
 
 #define UD_BOUNCE 65536ul

@@ -42,7 +42,7 @@ size_t ud_target_read(const struct ud_target *target, uint64_t address, void *re
 		n = s->have - address;
 	while (done < n) {
 		ssize_t r = pread(target->fd, (char *)ret + done, n - done,
-				  (off_t)(s->offset + (address - s->start) + done));
+		                  (off_t)(s->offset + (address - s->start) + done));
 		if (r <= 0)
 			break;
 		done += (size_t)r;

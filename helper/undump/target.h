@@ -29,7 +29,7 @@ struct ud_segment {
 	uint64_t end;
 	uint64_t have;
 	uint64_t offset; /* of `start` in the source */
-	uint32_t flags;	 /* PF_R, PF_W, PF_X; 0: the process could not touch it */
+	uint32_t flags;  /* PF_R, PF_W, PF_X; 0: the process could not touch it */
 };
 
 /* A file that the process had mapped at [start, end), from `offset` on. */
@@ -48,10 +48,10 @@ struct ud_thread {
 };
 
 struct ud_target {
-	int fd;			     /* the source: the core, or /proc/PID/mem */
-	bool live;		     /* offsets are addresses, nothing can be mapped */
-	int64_t pid;		     /* 0: not known */
-	int signal;		     /* that the process died of; 0: none */
+	int fd;                      /* the source: the core, or /proc/PID/mem */
+	bool live;                   /* offsets are addresses, nothing can be mapped */
+	int64_t pid;                 /* 0: not known */
+	int signal;                  /* that the process died of; 0: none */
 	struct ud_segment *segments; /* by address, without overlaps */
 	size_t n_segments;
 	struct ud_mapping *mappings; /* by address, without overlaps */

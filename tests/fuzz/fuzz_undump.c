@@ -113,8 +113,8 @@ static uint64_t random_number(void)
 static void change(uint8_t *data, size_t size)
 {
 	static const uint64_t numbers[] = {
-	    0,	       1,	   0x7f, 0xffff, UINT32_MAX,	     UINT64_MAX,
-	    INT64_MAX, 1ull << 47, 4096, 4095,	 0xffffffffff600000, 1ull << 62};
+	    0,         1,          0x7f, 0xffff, UINT32_MAX,         UINT64_MAX,
+	    INT64_MAX, 1ull << 47, 4096, 4095,   0xffffffffff600000, 1ull << 62};
 
 	for (uint64_t n = 1 + random_number() % 4; n; n--) {
 		size_t width = 1ull << random_number() % 4;
@@ -149,7 +149,7 @@ static void replay(const char *path, unsigned long changes)
 		memcpy(copy, data, (size_t)size);
 		change(copy, (size_t)size);
 		LLVMFuzzerTestOneInput(copy, random_number() % 8 ? (size_t)size
-								 : random_number() % (size_t)size);
+		                                                 : random_number() % (size_t)size);
 	}
 	free(data);
 	free(copy);

@@ -12,9 +12,9 @@ static void protect(const struct range *r, uint64_t protection)
 	long number = 10; /* mprotect */
 
 	__asm__ volatile("syscall"
-			 : "+a"(number)
-			 : "D"(r->start), "S"(r->end - r->start), "d"(protection)
-			 : "rcx", "r11", "memory");
+	                 : "+a"(number)
+	                 : "D"(r->start), "S"(r->end - r->start), "d"(protection)
+	                 : "rcx", "r11", "memory");
 }
 
 int64_t blind_run(int64_t (*run)(void *), void *block, const struct range *ranges, uint64_t n)

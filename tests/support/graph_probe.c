@@ -37,9 +37,9 @@ static void leave(void *arg, uint32_t number)
  * retains, the one before it on a shortest path. Returns the nodes that were reached, 0
  * when something does not fit together. */
 uint32_t probe(uint32_t n, uint32_t *first, uint32_t *to, uint32_t root, int all, uint64_t *sizes,
-	       uint32_t *idom, uint64_t *bytes, uint32_t *nodes, uint32_t *before);
+               uint32_t *idom, uint64_t *bytes, uint32_t *nodes, uint32_t *before);
 uint32_t probe(uint32_t n, uint32_t *first, uint32_t *to, uint32_t root, int all, uint64_t *sizes,
-	       uint32_t *idom, uint64_t *bytes, uint32_t *nodes, uint32_t *before)
+               uint32_t *idom, uint64_t *bytes, uint32_t *nodes, uint32_t *before)
 {
 	const struct rme_csr out = {n, first, to};
 	size_t room = 64ul * (n + 1) + 8ul * first[n] + (1 << 20);
@@ -47,7 +47,7 @@ uint32_t probe(uint32_t n, uint32_t *first, uint32_t *to, uint32_t root, int all
 	uint32_t *in_first = rme_arena_alloc(&arena, (n + 1ul) * 4);
 	uint32_t *in_to = rme_arena_alloc(&arena, first[n] * 4ul);
 	struct rme_dominators_memory memory = {&arena, rme_arena_alloc(&arena, n * 4ul),
-					       rme_arena_alloc(&arena, n * 8ul)};
+	                                       rme_arena_alloc(&arena, n * 8ul)};
 	struct rme_dominators d = {0};
 	struct rme_paths paths;
 	struct rme_csr in, tree;

@@ -10,10 +10,10 @@ enum probe {
 	PROBE_WORDS = 1,   /* the 8 bytes at each address */
 	PROBE_TABLES = 2,  /* the request as the helper gets it */
 	PROBE_TOUCH = 3,   /* reads a byte of each page between pairs of addresses, every
-			      `limit`th at a time */
+	                      `limit`th at a time */
 	PROBE_SYSCALL = 4, /* system call number `limit` with the arguments of `depth` */
-	PROBE_SPIN = 5,	   /* counts for ever */
-	PROBE_CALL = 6,	   /* calls the function at the address, with the next ones as arguments */
+	PROBE_SPIN = 5,    /* counts for ever */
+	PROBE_CALL = 6,    /* calls the function at the address, with the next ones as arguments */
 	PROBE_WRITE = 7,   /* writes to the address */
 	PROBE_GARBAGE = 8, /* a reply that is no JSON object */
 	PROBE_GREEDY = 9   /* touches memory without end */
@@ -36,7 +36,7 @@ static uint64_t address(const struct rme_request *r, uint32_t i)
 }
 
 static void add_ranges(struct rme_json *j, const char *key, const struct rme_request *r,
-		       struct rme_table t, uint32_t words)
+                       struct rme_table t, uint32_t words)
 {
 	const uint64_t *item = (const uint64_t *)((const char *)r + t.offset);
 
@@ -126,7 +126,7 @@ RME_EXPORT int64_t rme_answer(struct rme_block *block)
 			*(volatile uint64_t *)&block->progress_objects += 1;
 	case PROBE_CALL:
 		rme_json_unsigned(&j, "result",
-				  ((uint64_t(*)(uint64_t, uint64_t))address(r, 0))(
+		                  ((uint64_t(*)(uint64_t, uint64_t))address(r, 0))(
 				      r->exprs.count > 1 ? address(r, 1) : 0,
 				      r->exprs.count > 2 ? address(r, 2) : 0));
 		break;

@@ -25,7 +25,7 @@ static bool same(const char *a, const char *b)
 }
 
 bool rme_direct_rule(const struct rme_layout *layout, const char *tp_name, uint64_t basicsize,
-		     struct rme_direct *ret)
+                     struct rme_direct *ret)
 {
 	unsigned minor = 1u << ((layout->version >> 16 & 0xff) - 8);
 

@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 /* Oldest first; rme_layout_for() relies on it. */
+/* clang-format off */
 static const struct rme_layout layouts[] = {
 	{
 #include "cpython_3_8_18.inc"
@@ -29,6 +30,7 @@ static const struct rme_layout layouts[] = {
 #include "cpython_3_13_18.inc"
 	},
 };
+/* clang-format on */
 
 enum { N_LAYOUTS = sizeof(layouts) / sizeof(layouts[0]) };
 
