@@ -13,7 +13,6 @@ Steps are dictionaries; their answers come back in the same order:
 """
 
 import json
-import os
 import pathlib
 import subprocess
 import tempfile
