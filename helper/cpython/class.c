@@ -1,7 +1,7 @@
 #include "cpython/class.h"
 
-#include "cpython/discover.h"
 #include "cpython/object.h"
+#include "cpython/type_name.h"
 
 enum {
 	FLAG_STATIC_BUILTIN = 1u << 1, /* 3.12+ */

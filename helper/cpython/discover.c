@@ -1,6 +1,5 @@
 #include "cpython/discover.h"
 
-#include "cpython/inferred.h"
 #include "cpython/object.h"
 
 #define L(field)   ((uint64_t)py->layout->field)
@@ -58,10 +57,11 @@ static bool is_runtime(const struct rme_layout *l, rme_addr a)
 	return true;
 }
 
-/* Where the search is: it changes inside a guard, so it is behind a pointer. */
+/* Where the search is: it changes inside a guard. */
 struct search {
-	rme_addr at, end;
-	unsigned layout;
+	volatile rme_addr at;
+	volatile unsigned layout;
+	rme_addr end;
 	unsigned n_unreadable; /* pages that a core should have had */
 };
 
@@ -94,26 +94,25 @@ static rme_addr missing_until(const struct rme_request *r, rme_addr a)
  * cannot be read is passed over. */
 static rme_addr search(struct rme_python *py, const struct rme_image *image)
 {
-	struct search s = {(image->base + 7) & ~7ull, image->end + MAX_TAIL, 0, 0};
-	struct search *volatile p = &s;
+	struct search s = {(image->base + 7) & ~7ull, 0, image->end + MAX_TAIL, 0};
 	volatile bool found = false;
 
-	while (p->at < p->end && !found) {
+	while (s.at < s.end && !found) {
 		struct rme_guard guard;
 		if (RME_GUARD(py->guards, &guard)) {
-			found = search_on(p);
+			found = search_on(&s);
 			rme_guard_pop(py->guards, &guard);
-		} else if ((guard.fault_address ^ p->at) >= PAGE) {
-			p->layout++; /* a candidate whose pointers lead nowhere */
+		} else if ((guard.fault_address ^ s.at) >= PAGE) {
+			s.layout++; /* a candidate whose pointers lead nowhere */
 		} else {
-			rme_addr until = missing_until(py->request, p->at);
-			if (p->at >= image->end || (!until && ++p->n_unreadable > MAX_UNREADABLE))
+			rme_addr until = missing_until(py->request, s.at);
+			if (s.at >= image->end || (!until && ++s.n_unreadable > MAX_UNREADABLE))
 				break;
-			p->at = until ? until : (p->at + PAGE) & ~(rme_addr)(PAGE - 1);
-			p->layout = 0;
+			s.at = until ? until : (s.at + PAGE) & ~(rme_addr)(PAGE - 1);
+			s.layout = 0;
 		}
 	}
-	return found ? p->at : 0;
+	return found ? s.at : 0;
 }
 
 rme_addr rme_discover_runtime(struct rme_python *py)
@@ -203,7 +202,7 @@ static const struct known known[] = {
 #undef ROW
 #undef OLD
 
-static bool is_static_type(const struct rme_python *py, rme_addr a)
+bool rme_is_static_type(const struct rme_python *py, rme_addr a)
 {
 	return is_pointer(a) && is_pointer(rme_type_of(py, a)) &&
 	       rme_is_a(py, a, RME_TYPE_SUBCLASS) && !(rme_u64(a + L(type_flags)) & FLAG_HEAPTYPE);
@@ -232,17 +231,15 @@ static rme_addr namespace_of(const struct rme_python *py, const char *name)
 	return rme_ptr(module + L(module_dict));
 }
 
-/* Calls fn for every direct subclass of the type: tp_subclasses is a dict of weak
- * references. */
-static void each_subclass(const struct rme_python *py, rme_addr type, void (*fn)(void *, rme_addr),
-                          void *arg)
+void rme_static_subclasses_each(const struct rme_python *py, rme_addr type,
+                                void (*fn)(void *, rme_addr), void *arg)
 {
 	struct rme_dict_iter it = {0};
 	rme_addr dict = rme_type_subclasses(py, type);
 
 	for (int i = 0; i < MAX_TYPES && rme_dict_next(py, dict, &it); i++) {
 		rme_addr found = rme_ptr(it.value + L(weakref_object));
-		if (is_static_type(py, found))
+		if (rme_is_static_type(py, found))
 			fn(arg, found);
 	}
 }
@@ -277,14 +274,14 @@ static void find(struct rme_python *py, const struct known *k)
 		return;
 	if (k->route == ATTRIBUTE) {
 		rme_addr type = get(py, builtins(py), k->at);
-		if (type && is_static_type(py, type))
+		if (type && rme_is_static_type(py, type))
 			found = get(py, rme_type_dict(py, type), k->key);
 	} else {
 		found = get(py, namespace_of(py, k->at), k->key);
 	}
 	if (found && k->route != ITEM)
 		found = rme_type_of(py, found);
-	if (found && is_static_type(py, found))
+	if (found && rme_is_static_type(py, found))
 		*slot = found;
 }
 
@@ -293,7 +290,7 @@ static rme_addr find_module_type(const struct rme_python *py)
 {
 	rme_addr sys = get(py, rme_ptr(py->interp + L(interp_modules)), "sys");
 
-	return sys && is_static_type(py, rme_type_of(py, sys)) ? rme_type_of(py, sys) : 0;
+	return sys && rme_is_static_type(py, rme_type_of(py, sys)) ? rme_type_of(py, sys) : 0;
 }
 
 bool rme_discover_symbols(struct rme_python *py)
@@ -307,7 +304,7 @@ bool rme_discover_symbols(struct rme_python *py)
 	if (!is_pointer(builtins(py)))
 		return false;
 	py->sym.dict = rme_type_of(py, builtins(py));
-	if (!is_static_type(py, py->sym.dict) ||
+	if (!rme_is_static_type(py, py->sym.dict) ||
 	    rme_u64(py->sym.dict + L(type_basicsize)) != L(dict_size))
 		return false;
 	py->sym.module = find_module_type(py);
@@ -315,234 +312,22 @@ bool rme_discover_symbols(struct rme_python *py)
 		find(py, &known[i]);
 	if (!py->sym.object || !py->sym.type || !py->sym.str)
 		return false;
-	each_subclass(py, py->sym.object, take_if_known, py);
+	rme_static_subclasses_each(py, py->sym.object, take_if_known, py);
 	/* PyCMethod_Type (3.9+) is the only class derived from the functions'. */
 	if (py->sym.cfunction && HAS(cmethod_class))
-		each_subclass(py, py->sym.cfunction, take, &py->sym.cmethod);
+		rme_static_subclasses_each(py, py->sym.cfunction, take, &py->sym.cmethod);
 	py->sym.none = get(py, builtins(py), "None");
 	py->sym.true_ = get(py, builtins(py), "True");
 	return py->sym.code && py->sym.function && py->sym.module;
 }
 
-/* Names that were found for types whose tp_name cannot be read: open addressing by
- * address, in the arena. */
-struct rme_names {
-	struct name {
-		rme_addr type;
-		char *text; /* NULL: nobody knows */
-		bool sure;  /* it is the tp_name of a type that the helper knows */
-	} * slots;
-	uint64_t n_slots, n_used;
-	bool searched; /* every module was looked through */
-};
-
-enum { MAX_NAME = 256, FIRST_SLOTS = 1024 };
-
-bool rme_discover_init(struct rme_python *py)
+bool rme_discover_known(const struct rme_python *py, unsigned i, rme_addr *type,
+                        const char **tp_name)
 {
-	py->names = rme_arena_alloc(py->arena, sizeof *py->names);
-	return py->names != NULL;
-}
-
-static struct name *name_slot(struct rme_names *names, rme_addr type)
-{
-	uint64_t mask = names->n_slots - 1, i = rme_type_hash(type) >> 32 & mask;
-
-	while (names->slots[i].type && names->slots[i].type != type)
-		i = (i + 1) & mask;
-	return &names->slots[i];
-}
-
-static bool room_for_one(const struct rme_python *py, struct rme_names *names)
-{
-	struct name *old = names->slots;
-	uint64_t n = names->n_slots;
-
-	if (names->n_used * 2 < n)
-		return true;
-	names->n_slots = n ? n * 2 : FIRST_SLOTS;
-	names->slots = rme_arena_alloc(py->arena, names->n_slots * sizeof *old);
-	if (!names->slots) {
-		names->slots = old;
-		names->n_slots = n;
+	if (i >= sizeof known / sizeof *known)
 		return false;
-	}
-	for (uint64_t i = 0; i < n; i++)
-		if (old[i].type)
-			*name_slot(names, old[i].type) = old[i];
+	bool old = known[i].old_name[0] && !rme_python_has(py, 10);
+	*type = *(const rme_addr *)((const char *)&py->sym + known[i].member);
+	*tp_name = old ? known[i].old_name : known[i].name;
 	return true;
-}
-
-/* Would the name lead to a rule? */
-static bool is_sure(const struct rme_python *py, rme_addr type, const char *name)
-{
-	struct rme_direct direct;
-
-	return rme_kind_named(name) != RME_KIND_OTHER || rme_rule_named(py, name) ||
-	       rme_owned_named(name) ||
-	       rme_direct_rule(py->layout, name, rme_u64(type + L(type_basicsize)), &direct);
-}
-
-static void keep(const struct rme_python *py, struct rme_names *names, rme_addr type,
-                 const char *text, bool sure)
-{
-	if (!room_for_one(py, names))
-		return;
-	struct name *n = name_slot(names, type);
-	/* "datetime.timezone" is better than "_datetime.timezone". */
-	bool better =
-	    n->type && !n->sure && (sure || (n->text[0] == '_' && rme_streq(n->text + 1, text)));
-	if (n->type && !better)
-		return;
-	size_t size = rme_strlen(text) + 1;
-	char *copy = rme_arena_alloc(py->arena, size);
-	if (!copy)
-		return;
-	memcpy(copy, text, size);
-	names->n_used += !n->type;
-	*n = (struct name){type, copy, sure};
-}
-
-/* The tp_name that a type probably has that is `key` in the namespace of `module`: most
- * modules in C call themselves in it as the module in Python that imports them. */
-static void consider(const struct rme_python *py, struct rme_names *names, rme_addr type,
-                     rme_addr module, rme_addr key)
-{
-	char text[2 * MAX_NAME];
-	struct rme_buffer out = {text, sizeof text - 1, 0, false};
-
-	if (!rme_str_append(py, module, MAX_NAME / 4, &out))
-		return;
-	rme_buffer_char(&out, '.');
-	size_t dot = out.size;
-	if (!rme_str_append(py, key, MAX_NAME / 4, &out) || out.overflow)
-		return;
-	text[out.size] = 0;
-	/* _collections_abc calls the builtin iterators by their own names. */
-	bool builtin = rme_bytes_are(text, dot, "builtins.");
-	bool own_name = builtin || rme_bytes_are(text, dot, "_collections_abc.");
-	const char *in_module = own_name ? text + dot : text;
-	const char *candidates[] = {in_module, text[0] == '_' ? text + 1 : text, text + dot};
-	for (int i = 0; i < 3; i++)
-		if (is_sure(py, type, candidates[i])) {
-			keep(py, names, type, candidates[i], true);
-			return;
-		}
-	keep(py, names, type, in_module, builtin);
-}
-
-/* A class of the module, or one of the kind of sys.version_info, which only its one
- * instance leads to. */
-static void search_value(const struct rme_python *py, struct rme_names *names, rme_addr module,
-                         const struct rme_dict_iter *it)
-{
-	rme_addr type = rme_type_of(py, it->value);
-
-	if (is_static_type(py, it->value))
-		consider(py, names, it->value, module, it->key);
-	else if (is_static_type(py, type) && rme_type_is_structseq(py, type))
-		consider(py, names, type, module, it->key);
-}
-
-static void search_module(const struct rme_python *py, struct rme_names *names, rme_addr name,
-                          rme_addr module)
-{
-	struct rme_dict_iter it = {0};
-	struct rme_guard guard;
-
-	if (RME_GUARD(py->guards, &guard)) {
-		if (rme_type_is(py, rme_type_of(py, module), py->sym.module))
-			while (rme_dict_next(py, rme_ptr(module + L(module_dict)), &it))
-				search_value(py, names, name, &it);
-		rme_guard_pop(py->guards, &guard);
-	}
-}
-
-static void take_stgdict(void *arg, rme_addr type)
-{
-	const struct rme_python *py = arg;
-
-	if (rme_u64(type + L(type_basicsize)) == L(stgdict_size))
-		keep(py, py->names, type, "StgDict", true);
-}
-
-static void search_modules(const struct rme_python *py, struct rme_names *names)
-{
-	struct rme_dict_iter it = {0};
-	rme_addr found;
-
-	names->searched = true;
-	for (unsigned i = 0; i < sizeof known / sizeof *known; i++) {
-		found = *(const rme_addr *)((const char *)&py->sym + known[i].member);
-		bool old = known[i].old_name[0] && !rme_python_has(py, 10);
-		if (found)
-			keep(py, names, found, old ? known[i].old_name : known[i].name, true);
-	}
-	if (py->sym.cmethod)
-		keep(py, names, py->sym.cmethod, "builtin_method", true);
-	if (py->sym.none)
-		keep(py, names, rme_type_of(py, py->sym.none), "NoneType", true);
-	if ((found = get(py, builtins(py), "Ellipsis")))
-		keep(py, names, rme_type_of(py, found), "ellipsis", true);
-	if ((found = get(py, builtins(py), "NotImplemented")))
-		keep(py, names, rme_type_of(py, found), "NotImplementedType", true);
-	/* ctypes' type dict, which is in no module. */
-	if (HAS(stgdict_size))
-		each_subclass(py, py->sym.dict, take_stgdict, (void *)py);
-	while (rme_dict_next(py, rme_ptr(py->interp + L(interp_modules)), &it))
-		search_module(py, names, it.key, it.value);
-}
-
-/* A heap type has its name as a str, and its module in its dict. */
-static void name_heap_type(const struct rme_python *py, struct rme_names *names, rme_addr type)
-{
-	char text[2 * MAX_NAME];
-	struct rme_buffer out = {text, sizeof text - 1, 0, false};
-	rme_addr module = get(py, rme_type_dict(py, type), "__module__");
-
-	if (module && !rme_str_equals(py, module, "builtins", 8) &&
-	    rme_str_append(py, module, MAX_NAME / 4, &out))
-		rme_buffer_char(&out, '.');
-	if (rme_str_append(py, rme_ptr(type + L(heaptype_qualname)), MAX_NAME / 4, &out) &&
-	    !out.overflow) {
-		text[out.size] = 0;
-		keep(py, names, type, text, true);
-	}
-}
-
-static const char *discovered_name(const struct rme_python *py, rme_addr type)
-{
-	struct rme_names *names = py->names;
-
-	if (!room_for_one(py, names))
-		return NULL;
-	if (rme_u64(type + L(type_flags)) & FLAG_HEAPTYPE) {
-		if (!name_slot(names, type)->type)
-			name_heap_type(py, names, type);
-	} else if (!names->searched) {
-		search_modules(py, names);
-	}
-	return name_slot(names, type)->text;
-}
-
-bool rme_is_text(const struct rme_python *py, rme_addr text)
-{
-	struct rme_guard guard;
-	volatile bool is = false;
-
-	if (RME_GUARD(py->guards, &guard)) {
-		uint64_t n = 0;
-		while (n < MAX_NAME && rme_u8(text + n))
-			n++;
-		is = n && n < MAX_NAME;
-		rme_guard_pop(py->guards, &guard);
-	}
-	return is;
-}
-
-const char *rme_type_c_name(const struct rme_python *py, rme_addr type)
-{
-	rme_addr name = rme_ptr(type + L(type_name));
-
-	return rme_is_text(py, name) ? (const char *)name : discovered_name(py, type);
 }

@@ -1,6 +1,5 @@
-/* CPython without its binary: what dynamic symbols tell otherwise is found in the
- * objects themselves. A core leaves out what a file holds unchanged: symbol tables, and
- * the names of types written in C. Knows no query. */
+/* CPython without its binary: what dynamic symbols tell otherwise is found in the objects
+ * themselves. A core leaves out symbol tables. Knows no query. */
 #ifndef RME_CPYTHON_DISCOVER_H
 #define RME_CPYTHON_DISCOVER_H
 
@@ -19,16 +18,17 @@ uint32_t rme_discover_version(rme_addr runtime);
  * debuggee's. May fault: hold a guard. */
 bool rme_discover_symbols(struct rme_python *py);
 
-/* Makes room for the names of types. */
-bool rme_discover_init(struct rme_python *py);
+/* Type number `i` of those that symbols name, 0 where this version has none, and its
+ * tp_name; false past the last. */
+bool rme_discover_known(const struct rme_python *py, unsigned i, rme_addr *type,
+                        const char **tp_name);
 
-/* tp_name of a type; where it cannot be read, what it must be by where the type was
- * found: "list", "collections.deque". NULL: nobody knows. Zero-terminated, in the
- * debuggee or in the arena. May fault, but not for the name: hold a guard. */
-const char *rme_type_c_name(const struct rme_python *py, rme_addr type);
+/* Is it a class that is no heap type? May fault, unless it is an object: hold a guard. */
+bool rme_is_static_type(const struct rme_python *py, rme_addr a);
 
-/* Is there a text of the debuggee, with its terminating zero, of 1 to 255 bytes? Never
- * faults. */
-bool rme_is_text(const struct rme_python *py, rme_addr text);
+/* Calls fn for every direct subclass of the type that is static: tp_subclasses is a dict
+ * of weak references. May fault: hold a guard. */
+void rme_static_subclasses_each(const struct rme_python *py, rme_addr type,
+                                void (*fn)(void *, rme_addr), void *arg);
 
 #endif

@@ -1,7 +1,7 @@
 /* Which native type is it? Exported types by their symbol, the others by tp_name.
  * A class statement cannot fake a row: its types are excluded by the caller. */
-#include "cpython/discover.h"
 #include "cpython/type.h"
+#include "cpython/type_name.h"
 
 static enum rme_kind kind_by_symbol(const struct rme_python *py, rme_addr t)
 {

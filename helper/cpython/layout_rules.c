@@ -1,8 +1,8 @@
 /* What the tp_traverse of a type visits that follows pointers or counts, one function
  * per type: the same from 3.8 to 3.13 unless said otherwise. */
-#include "cpython/discover.h"
 #include "cpython/inferred.h"
 #include "cpython/object.h"
+#include "cpython/type_name.h"
 
 #define L(field)   ((uint64_t)py->layout->field)
 #define HAS(field) (py->layout->field != RME_ABSENT)

@@ -2,10 +2,10 @@
  * close a cycle: names, keys, constants, buffers. */
 #include "cpython/attribute.h"
 #include "cpython/dict.h"
-#include "cpython/discover.h"
 #include "cpython/inferred.h"
 #include "cpython/numpy.h"
 #include "cpython/refs.h"
+#include "cpython/type_name.h"
 
 #define L(field)   ((uint64_t)py->layout->field)
 #define HAS(field) (py->layout->field != RME_ABSENT)

@@ -4,6 +4,7 @@
 #include "cpython/discover.h"
 #include "cpython/object.h"
 #include "cpython/type.h"
+#include "cpython/type_name.h"
 #include "runtime/image.h"
 
 enum { MAX_IMAGES = 65536, MAX_THREADS = 100000 };
@@ -343,7 +344,7 @@ bool rme_python_init(struct rme_python *py, const struct rme_request *request,
 {
 	*py = (struct rme_python){.request = request, .arena = arena, .guards = guards};
 	py->has_symbols = find_symbols(py);
-	if (!rme_discover_init(py)) {
+	if (!rme_type_names_init(py)) {
 		rme_error_set(error, "out-of-memory", "no memory for the names of types");
 		return false;
 	}

@@ -18,7 +18,7 @@ struct rme_symbols {
 };
 
 struct rme_types; /* cpython/type.h */
-struct rme_names; /* cpython/discover.c */
+struct rme_names; /* cpython/type_name.c */
 
 struct rme_python {
 	const struct rme_layout *layout;
