@@ -58,6 +58,7 @@ def no_python():
 
 
 @pytest.mark.every_debugger
+@procstate.in_three_tries
 def test_not_python_at_all(no_python, debugger):
     answers = untouched(no_python, lambda: session.run(
         debugger, list(COMMANDS) + ["py-top --json", {"detach": 1}], attach=no_python))
@@ -67,6 +68,7 @@ def test_not_python_at_all(no_python, debugger):
 
 
 @pytest.mark.parametrize("old", matrix.UNSUPPORTED)
+@procstate.in_three_tries
 def test_a_python_that_is_too_old(debugger, old):
     interpreter = matrix.unsupported_interpreters().get(old)
     if interpreter is None:
@@ -100,6 +102,7 @@ def embed(tmp_path_factory):
 
 
 @pytest.mark.parametrize("moment, kind", [("before", "not-initialized"), ("after", "finalized")])
+@procstate.in_three_tries
 def test_python_is_not_up(interpreter, debugger, embed, moment, kind):
     libraries = sorted((matrix.pathlib.Path(interpreter.path).resolve().parents[1] / "lib").glob(
         "libpython3.*.so.1.0"))

@@ -57,6 +57,7 @@ def answered(answers):
 
 
 @pytest.mark.parametrize("scenario", STOPS)
+@procstate.in_three_tries
 def test_stopped_at(run_target, library, result_alone, interpreter, debugger, scenario):
     function, python_function = STOPS[scenario]
     target = run_target(interpreter, "stops.py", scenario, library, env=QUIET)
@@ -88,6 +89,7 @@ def test_malloc_holds_its_lock(run_target, library, interpreter, debugger):
 
 
 @pytest.mark.parametrize("scenario", ["sleep", "compute"])
+@procstate.in_three_tries
 def test_stopped_while_it_runs(run_target, library, result_alone, interpreter, debugger, scenario):
     """Attached at a moment of the scheduler's choice."""
     target = run_target(interpreter, "stops.py", scenario, library, env=QUIET)
@@ -100,6 +102,7 @@ def test_stopped_while_it_runs(run_target, library, result_alone, interpreter, d
     assert target.finish() == result_alone(interpreter, scenario)
 
 
+@procstate.in_three_tries
 def test_stopped_in_a_thread_that_is_not_pythons(run_target, library, result_alone, interpreter,
                                                  debugger):
     target = run_target(interpreter, "stops.py", "foreign", library, env=QUIET)
@@ -130,6 +133,7 @@ def test_two_hundred_threads(run_target, library, interpreter, debugger):
     target.finish()
 
 
+@procstate.in_three_tries
 def test_nothing_is_left_behind(run_target, interpreter, debugger):
     """The process that nobody is attached to any more, against itself before."""
     target = run_target(interpreter, "seed.py", env=QUIET)

@@ -1,6 +1,7 @@
 """What a process looks like from outside: everything about it that a command of
 ours must leave as it was. Standard library only; also runs inside the debuggers."""
 
+import functools
 import hashlib
 import os
 
@@ -158,3 +159,20 @@ def footprint(pid):
         if name in ("VmRSS", "VmSize", "VmData", "VmPTE", "Threads", "RssAnon"):
             out[name] = int(value.split()[0])
     return out
+
+
+def in_three_tries(test):
+    """A test that compares memory, tried again where nothing but the main thread's stack
+    differs. On an overloaded machine that happens once in some fifty runs, in no scenario
+    more than in another, and nobody has caught the writer yet; what the helper itself
+    changed would differ in every try."""
+    @functools.wraps(test)
+    def tried(*args, **kwargs):
+        for left in (2, 1, 0):
+            try:
+                return test(*args, **kwargs)
+            except AssertionError as error:
+                differences = [line for line in str(error).splitlines() if "memory: " in line]
+                if not left or not differences or any("[stack]" not in d for d in differences):
+                    raise
+    return tried
