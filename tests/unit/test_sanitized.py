@@ -27,5 +27,5 @@ def _oldest_and_newest():
 @pytest.mark.parametrize("check", inside.checks("checks.py"))
 def test_sanitized(python, check):
     wrong = inside.run(python, "checks.py", check, timeout=600, LD_PRELOAD=_runtime(),
-                       RME_LIBRARY=str(LIBRARY), ASAN_OPTIONS=OPTIONS)
+                       RME_LIBRARY=str(LIBRARY), ASAN_OPTIONS=OPTIONS, RME_ROUNDS="200")
     assert not wrong, "\n".join(wrong)
