@@ -12,9 +12,13 @@ enum {
 	MAX_TYPES = 1 << 16,
 	MAX_TAIL = 1 << 26,    /* of zeroed data behind a file's last mapping */
 	MAX_UNREADABLE = 1024, /* pages between a file's mappings */
+	MAX_FAULTS = 1 << 16,  /* candidates that lead nowhere */
 	PAGE = 4096,
 	COOKIE_SINCE = 0x030d0000
 };
+
+/* Bytes of an image: where its end is wrong, terabytes of reserved memory may lie before it. */
+#define MAX_SEARCHED (1ull << 30)
 
 static bool is_pointer(rme_addr a)
 {
@@ -63,6 +67,7 @@ struct search {
 	volatile unsigned layout;
 	rme_addr end;
 	unsigned n_unreadable; /* pages that a core should have had */
+	unsigned n_faults;
 };
 
 static bool search_on(struct search *s)
@@ -94,7 +99,9 @@ static rme_addr missing_until(const struct rme_request *r, rme_addr a)
  * cannot be read is passed over. */
 static rme_addr search(struct rme_python *py, const struct rme_image *image)
 {
-	struct search s = {(image->base + 7) & ~7ull, 0, image->end + MAX_TAIL, 0};
+	rme_addr end =
+	    image->end - image->base < MAX_SEARCHED ? image->end : image->base + MAX_SEARCHED;
+	struct search s = {(image->base + 7) & ~7ull, 0, end + MAX_TAIL, 0, 0};
 	volatile bool found = false;
 
 	while (s.at < s.end && !found) {
@@ -103,10 +110,13 @@ static rme_addr search(struct rme_python *py, const struct rme_image *image)
 			found = search_on(&s);
 			rme_guard_pop(py->guards, &guard);
 		} else if ((guard.fault_address ^ s.at) >= PAGE) {
-			s.layout++; /* a candidate whose pointers lead nowhere */
+			/* a candidate whose pointers lead nowhere */
+			s.layout++;
+			if (++s.n_faults > MAX_FAULTS)
+				break;
 		} else {
 			rme_addr until = missing_until(py->request, s.at);
-			if (s.at >= image->end || (!until && ++s.n_unreadable > MAX_UNREADABLE))
+			if (s.at >= end || (!until && ++s.n_unreadable > MAX_UNREADABLE))
 				break;
 			s.at = until ? until : (s.at + PAGE) & ~(rme_addr)(PAGE - 1);
 			s.layout = 0;
