@@ -1,6 +1,9 @@
 #include "graph/deep.h"
 
+#include "runtime/sort.h"
+
 #define MEMO_SLOTS (1ul << 16)
+#define MAX_COMMON (1ul << 16)
 
 bool rme_deep_init(struct rme_deep *d, struct rme_walk *walk, struct rme_arena *arena,
                    bool with_deferred)
@@ -11,7 +14,11 @@ bool rme_deep_init(struct rme_deep *d, struct rme_walk *walk, struct rme_arena *
 	d->max_memo = MEMO_SLOTS;
 	d->memo = rme_arena_alloc(arena, d->max_memo * sizeof *d->memo);
 	d->budget = ~0ull;
-	return d->memo && rme_visited_init(&d->behind, arena);
+	d->max_common = MAX_COMMON;
+	d->common = rme_arena_alloc(arena, d->max_common * sizeof *d->common);
+	d->max_members = rme_arena_left(arena) / 16 / sizeof *d->members;
+	d->members = rme_arena_alloc(arena, d->max_members * sizeof *d->members);
+	return d->memo && d->common && d->members && rme_visited_init(&d->behind, arena);
 }
 
 static void clear(struct rme_deep *d)
@@ -28,13 +35,27 @@ static void collect(void *ctx, rme_addr node, uint64_t size)
 	rme_visited_add(&d->behind, node);
 }
 
-static void check_overlap(void *ctx, rme_addr node, uint64_t size)
+static void note_common(void *ctx, rme_addr node, uint64_t size)
+{
+	struct rme_deep *d = ctx;
+	uint64_t second = d->walk->n_second - d->last_second;
+
+	d->last_second += second;
+	if (!rme_visited_has(&d->behind, node))
+		return;
+	if (d->n_common < d->max_common)
+		d->common[d->n_common] = (struct rme_deep_common){node, size, second};
+	d->n_common++;
+}
+
+static void keep_member(void *ctx, rme_addr node, uint64_t size)
 {
 	struct rme_deep *d = ctx;
 
 	(void)size;
-	if (rme_visited_has(&d->behind, node))
-		d->overlap = true;
+	if (d->n_members < d->max_members)
+		d->members[d->n_members] = node;
+	d->n_members++;
 }
 
 static void result(struct rme_deep *d, struct rme_size *ret)
@@ -103,44 +124,112 @@ static struct rme_deep_memo *memo_slot(struct rme_deep *d, uint64_t key)
 	return &d->memo[i];
 }
 
+static int by_address(const void *x, const void *y)
+{
+	rme_addr a = *(const rme_addr *)x, b = *(const rme_addr *)y;
+
+	return a < b ? -1 : a > b;
+}
+
+/* Walks from the deferred nodes of the walk at work alone. False when there is no room to
+ * keep what it finds. */
+static bool learn(struct rme_deep *d, uint64_t key, struct rme_deep_memo *ret)
+{
+	struct rme_walk *w = d->walk;
+	uint64_t n = w->n_deferred, start = d->n_members;
+	rme_addr *set = d->members + d->max_members - n;
+
+	if (d->n_memo == d->max_memo / 2 || n > (d->max_members - start) / 2)
+		return false;
+	memcpy(set, w->deferred, n * sizeof *set);
+	d->max_members -= n;
+	clear(d);
+	for (uint64_t i = 0; i < n; i++)
+		if (rme_visited_add(&w->visited, set[i]))
+			w->deferred[w->n_deferred++] = set[i];
+	w->counted = keep_member;
+	w->counted_ctx = d;
+	rme_walk_rest(w);
+	w->counted = NULL;
+	d->spent += w->n_objects;
+	bool kept = d->n_members <= d->max_members && !w->cancelled;
+	d->max_members += n;
+	if (!kept) {
+		d->n_members = start;
+		return false;
+	}
+	rme_sort(d->members + start, w->n_objects, sizeof *d->members, by_address);
+	*ret =
+	    (struct rme_deep_memo){key, w->n_bytes, w->n_objects, w->n_second, d->members + start};
+	d->n_memo++;
+	return true;
+}
+
+static bool has_member(const struct rme_deep_memo *memo, rme_addr node)
+{
+	uint64_t low = 0, high = memo->objects;
+
+	while (low < high) {
+		uint64_t middle = low + (high - low) / 2;
+		if (memo->members[middle] == node)
+			return true;
+		if (memo->members[middle] < node)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return false;
+}
+
+static void add_memo(const struct rme_deep *d, const struct rme_deep_memo *memo,
+                     struct rme_size *ret)
+{
+	ret->bytes += memo->bytes;
+	ret->objects += memo->objects;
+	ret->second += memo->second;
+	for (uint64_t i = 0; i < d->n_common; i++)
+		if (has_member(memo, d->common[i].node)) {
+			ret->bytes -= d->common[i].size;
+			ret->objects--;
+			ret->second -= d->common[i].second;
+		}
+}
+
+static void first_part(struct rme_deep *d, rme_addr node)
+{
+	struct rme_walk *w = d->walk;
+
+	clear(d);
+	d->n_common = d->last_second = 0;
+	w->counted = d->with_deferred ? note_common : NULL;
+	w->counted_ctx = d;
+	rme_walk_root(w, node);
+	rme_walk_first(w);
+	w->counted = NULL;
+	d->spent += w->n_objects;
+}
+
 bool rme_deep_size(struct rme_deep *d, rme_addr node, struct rme_size *ret)
 {
 	struct rme_walk *w = d->walk;
 
 	if (d->spent > d->budget || w->cancelled)
 		return false;
-	clear(d);
-	d->overlap = false;
-	w->counted = d->with_deferred ? check_overlap : NULL;
-	w->counted_ctx = d;
-	rme_walk_root(w, node);
-	rme_walk_first(w);
-	w->counted = NULL;
-	d->spent += w->n_objects;
-	if (!d->with_deferred || !w->n_deferred) {
-		result(d, ret);
+	first_part(d, node);
+	result(d, ret);
+	if (!d->with_deferred || !w->n_deferred || w->cancelled)
+		return !w->cancelled;
+	uint64_t key = set_key(w->deferred, w->n_deferred);
+	struct rme_deep_memo *memo = memo_slot(d, key);
+	if (d->n_common <= d->max_common && (memo->key || learn(d, key, memo))) {
+		add_memo(d, memo, ret);
 		return !w->cancelled;
 	}
-	struct rme_deep_memo *memo = memo_slot(d, set_key(w->deferred, w->n_deferred));
-	if (!d->overlap && memo->key) {
-		result(d, ret);
-		ret->bytes += memo->bytes;
-		ret->objects += memo->objects;
-		ret->second += memo->second;
-		return !w->cancelled;
-	}
-	uint64_t key = set_key(w->deferred, w->n_deferred), objects = w->n_objects;
-	uint64_t second = w->n_second;
+	/* To the end, then. */
+	first_part(d, node);
+	uint64_t objects = w->n_objects;
 	rme_walk_rest(w);
 	d->spent += w->n_objects - objects;
 	result(d, ret);
-	/* Without overlap, what the rest added is the size of the set itself. */
-	if (!d->overlap && !w->cancelled && d->n_memo < d->max_memo / 2) {
-		memo->key = key;
-		memo->bytes = ret->bytes - ret->bytes_first;
-		memo->objects = ret->objects - objects;
-		memo->second = ret->second - second;
-		d->n_memo++;
-	}
 	return !w->cancelled;
 }

@@ -3,10 +3,10 @@
  *
  * Nearly every instance leads to its class, and a class to much of the program, so
  * walking it anew for each of a million records would never end. What the deferred
- * nodes (classes, code) lead to is therefore measured once per set of them: if the
- * first part of a walk ended at the deferred nodes S and touched nothing that they
- * lead to, the size is that of the first part plus the size of S. Otherwise the walk
- * goes on to its end. Either way the result is exact. */
+ * nodes (classes, code) lead to is therefore found out once per set of them, and its
+ * members kept: if the first part of a walk ended at the deferred nodes S, the size is that
+ * of the first part plus that of S, less what the two have in common (small ints and
+ * names are in nearly every class). The result is exact. */
 #ifndef RME_GRAPH_DEEP_H
 #define RME_GRAPH_DEEP_H
 
@@ -21,6 +21,13 @@ struct rme_size {
 struct rme_deep_memo {
 	uint64_t key; /* hash of the set; 0: free */
 	uint64_t bytes, objects, second;
+	rme_addr *members; /* sorted; `objects` of them */
+};
+
+/* A node of the first part that deferred nodes lead to as well. */
+struct rme_deep_common {
+	rme_addr node;
+	uint64_t size, second;
 };
 
 struct rme_deep {
@@ -32,7 +39,11 @@ struct rme_deep {
 	/* Marks (rme_visited_mark) that a wipe took away are set again by this. */
 	void (*remark)(void *ctx);
 	void *ctx;
-	bool overlap;   /* the walk at work touched `behind` */
+	struct rme_deep_common *common; /* of the walk at work */
+	uint64_t n_common, max_common;
+	uint64_t last_second; /* of the walk, at the last node */
+	rme_addr *members;    /* room for what memos keep, and for the set at work */
+	uint64_t n_members, max_members;
 	uint64_t spent; /* nodes visited so far */
 	uint64_t budget;
 };

@@ -2,7 +2,8 @@
 
 enum {
 	RECENT = 1 << 16,
-	MAX_PASSES_WORK = 1 << 28 /* components, for the joint sizes of one reply */
+	MAX_PASSES_WORK = 1 << 26, /* components, for the sizes of one reply */
+	SMALL = 1 << 17            /* bytes: a walk of it is less than a pass over a large graph */
 };
 
 static void remark(void *arg)
@@ -63,8 +64,10 @@ struct rme_ranking *rme_children_ranking(struct rme_children *c)
 		return NULL;
 	}
 	r = rme_arena_alloc(c->ctx->arena, sizeof *r);
-	if (r && rme_ranking_init(r, c->ctx, c->roots, c->n_roots, c->asked))
+	if (r && rme_ranking_init(r, c->ctx, c->roots, c->n_roots, c->asked)) {
 		c->ranking = r;
+		c->deep.budget = UINT64_MAX; /* from now on only small ones are walked */
+	}
 	return c->ranking;
 }
 
@@ -168,7 +171,7 @@ static void joint_by_pass(struct rme_children *c, struct rme_size *ret)
 	*ret = (struct rme_size){sums[0].bytes, sums[0].objects, sums[1].bytes, sums[0].second};
 }
 
-void rme_children_joint(struct rme_children *c, rme_addr parent, const struct rme_size *size,
+void rme_children_joint(struct rme_children *c, rme_addr parent, const struct rme_size *whole,
                         struct rme_size *ret)
 {
 	struct rme_ranking *r = c->ranking;
@@ -178,10 +181,10 @@ void rme_children_joint(struct rme_children *c, rme_addr parent, const struct rm
 	if (node != RME_NO_NODE && rme_ranking_alone(r, node)) {
 		/* No cycle leads back: they reach all that the parent does but itself. */
 		bool is_class = r->classes[node >> 6] >> (node & 63) & 1;
-		*ret = (struct rme_size){size->bytes - r->size[node], size->objects - 1,
-		                         size->bytes_first - (is_class ? 0 : r->size[node]),
-		                         size->second - (r->second ? r->second[node] : 0)};
-	} else if (r) {
+		*ret = (struct rme_size){whole->bytes - r->size[node], whole->objects - 1,
+		                         whole->bytes_first - (is_class ? 0 : r->size[node]),
+		                         whole->second - (r->second ? r->second[node] : 0)};
+	} else if (r && whole->bytes > SMALL) {
 		joint_by_pass(c, ret);
 	} else {
 		rme_heap_begin(c->ctx);
@@ -193,30 +196,80 @@ void rme_children_joint(struct rme_children *c, rme_addr parent, const struct rm
 	}
 }
 
+/* The sizes of those that were chosen: small ones by a walk, the others by a pass. */
+static bool measure(struct rme_children *c, struct rme_child *best, uint32_t n)
+{
+	struct rme_ranking *r = c->ranking;
+	uint32_t *nodes = rme_arena_alloc(c->ctx->arena, 2 * n * sizeof *nodes), n_large = 0;
+	struct rme_size *sizes = rme_arena_alloc(c->ctx->arena, n * sizeof *sizes);
+
+	if (!nodes || !sizes)
+		return false;
+	for (uint32_t i = 0; i < n; i++) {
+		const struct rme_child *recent = &c->recent[best[i].address / 16 % RECENT];
+		uint32_t node = rme_ranking_node(r, best[i].address);
+		if (recent->address == best[i].address || rme_ranking_most(r, node) <= SMALL) {
+			if (!rme_children_size(c, best[i].address, &best[i].size))
+				return false;
+			continue;
+		}
+		nodes[n_large] = node;
+		nodes[n + n_large++] = i;
+	}
+	if (!n_large)
+		return true;
+	c->spent += r->reach.n + r->without.n;
+	if (!rme_ranking_sizes(r, nodes, n_large, sizes))
+		return false;
+	for (uint32_t i = 0; i < n_large; i++) {
+		struct rme_child *child = &best[nodes[n + i]];
+		child->size = sizes[i];
+		c->recent[child->address / 16 % RECENT] = *child;
+	}
+	return true;
+}
+
+/* All of them, sorted. */
+static uint64_t all_of_graph(struct rme_children *c, struct rme_child *best)
+{
+	struct rme_child *all = rme_arena_alloc(c->ctx->arena, c->n_refs * sizeof *all);
+	uint64_t n = 0;
+
+	if (!all)
+		return 0;
+	for (uint64_t i = 0; i < c->n_refs; i++)
+		all[i] = (struct rme_child){c->refs[i], i, {0}};
+	if (!measure(c, all, (uint32_t)c->n_refs))
+		return 0;
+	for (uint64_t i = 0; i < c->n_refs; i++)
+		n = rme_children_insert(best, n, c->n_refs, &all[i]);
+	return n;
+}
+
 /* From the graph. */
 static uint64_t largest_of_graph(struct rme_children *c, struct rme_child *best, uint64_t max)
 {
 	struct rme_query_ctx *ctx = c->ctx;
 	struct rme_ranking *r = c->ranking;
-	uint32_t *nodes = rme_arena_alloc(ctx->arena, c->n_refs * sizeof *nodes), n = 0;
-	struct rme_ranked *ranked = rme_arena_alloc(ctx->arena, max * sizeof *ranked);
-	struct rme_size *sizes = rme_arena_alloc(ctx->arena, max * sizeof *sizes);
+	uint32_t *nodes, n = 0, n_passes = r->rank.n_passes;
+	struct rme_ranked *ranked;
 
-	if (!nodes || !ranked || !sizes)
+	if (!rme_ranking_rank(r))
+		return 0;
+	if (c->n_refs <= max)
+		return all_of_graph(c, best);
+	nodes = rme_arena_alloc(ctx->arena, c->n_refs * sizeof *nodes);
+	ranked = rme_arena_alloc(ctx->arena, max * sizeof *ranked);
+	if (!nodes || !ranked)
 		return 0;
 	for (uint64_t i = 0; i < c->n_refs; i++)
 		nodes[i] = rme_ranking_node(r, c->refs[i]);
 	if (!rme_ranking_largest(r, nodes, c->n_refs, (uint32_t)max, ranked, &n))
 		return 0;
-	for (uint32_t i = 0; i < n; i++) {
-		best[i] = (struct rme_child){c->refs[ranked[i].index], ranked[i].index, {0}};
-		nodes[i] = rme_ranking_node(r, best[i].address);
-	}
-	if (!rme_ranking_sizes(r, nodes, n, sizes))
-		return 0;
+	c->spent += 2ull * (r->rank.n_passes - n_passes) * r->reach.n;
 	for (uint32_t i = 0; i < n; i++)
-		best[i].size = sizes[i];
-	return n;
+		best[i] = (struct rme_child){c->refs[ranked[i].index], ranked[i].index, {0}};
+	return measure(c, best, n) ? n : 0;
 }
 
 static uint64_t largest_by_walks(struct rme_children *c, struct rme_child *best, uint64_t max)
@@ -235,8 +288,9 @@ static uint64_t largest_by_walks(struct rme_children *c, struct rme_child *best,
 	return n;
 }
 
-uint64_t rme_children_largest(struct rme_children *c, struct rme_child *best, uint64_t max,
-                              uint64_t *n_rest, struct rme_size *rest)
+uint64_t rme_children_largest(struct rme_children *c, const struct rme_size *whole,
+                              struct rme_child *best, uint64_t max, uint64_t *n_rest,
+                              struct rme_size *rest)
 {
 	uint64_t n = c->ranking ? largest_of_graph(c, best, max) : largest_by_walks(c, best, max);
 
@@ -246,6 +300,6 @@ uint64_t rme_children_largest(struct rme_children *c, struct rme_child *best, ui
 		return n;
 	for (uint64_t i = 0; i < n; i++)
 		c->refs[best[i].index] = 0;
-	rme_children_joint(c, 0, NULL, rest);
+	rme_children_joint(c, 0, whole, rest);
 	return n;
 }

@@ -54,18 +54,20 @@ void rme_children_collect(struct rme_children *c, rme_addr object);
 bool rme_children_size(struct rme_children *c, rme_addr object, struct rme_size *ret);
 
 /* Of c->refs the `max` largest into best, largest first, equal ones in order; the
- * others' number and joint size (shared objects once) into *n_rest and *rest. Returns how many
- * there are in best. */
-uint64_t rme_children_largest(struct rme_children *c, struct rme_child *best, uint64_t max,
-                              uint64_t *n_rest, struct rme_size *rest);
+ * others' number and joint size (shared objects once) into *n_rest and *rest. Together
+ * they are no larger than *whole. Returns how many there are in best. */
+uint64_t rme_children_largest(struct rme_children *c, const struct rme_size *whole,
+                              struct rme_child *best, uint64_t max, uint64_t *n_rest,
+                              struct rme_size *rest);
 
 /* Keeps best[0..n) sorted, largest first; returns the new n, at most max. */
 uint64_t rme_children_insert(struct rme_child *best, uint64_t n, uint64_t max,
                              const struct rme_child *child);
 
 /* The size of all c->refs together, shared objects once. `parent`, if not 0, is the object
- * whose references they are, all of them, and `size` its own deep size. */
-void rme_children_joint(struct rme_children *c, rme_addr parent, const struct rme_size *size,
+ * whose references they are, all of them; `whole` its own deep size, or any that they do
+ * not exceed. */
+void rme_children_joint(struct rme_children *c, rme_addr parent, const struct rme_size *whole,
                         struct rme_size *ret);
 
 /* Has so much work been done that no more references should be looked into? */

@@ -256,16 +256,21 @@ bool rme_ranking_sizes(struct rme_ranking *r, const uint32_t *nodes, uint64_t n,
 	return true;
 }
 
+bool rme_ranking_rank(struct rme_ranking *r)
+{
+	if (!r->ranked && !rme_rank_init(&r->rank, &r->reach, r->scratch, r->ctx->arena))
+		return out_of_memory(r->ctx);
+	r->ranked = true;
+	return true;
+}
+
 bool rme_ranking_largest(struct rme_ranking *r, const uint32_t *nodes, uint64_t n, uint32_t most,
                          struct rme_ranked *ret, uint32_t *n_ret)
 {
-	struct rme_query_ctx *ctx = r->ctx;
-
-	if (!r->ranked && !rme_rank_init(&r->rank, &r->reach, r->scratch, ctx->arena))
-		return out_of_memory(ctx);
-	r->ranked = true;
+	if (!rme_ranking_rank(r))
+		return false;
 	if (!rme_rank_largest(&r->rank, nodes, n, most, ret, n_ret))
-		return out_of_memory(ctx);
-	ctx->over_budget |= r->rank.uncertain;
+		return out_of_memory(r->ctx);
+	r->ctx->over_budget |= r->rank.uncertain;
 	return true;
 }

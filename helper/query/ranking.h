@@ -56,6 +56,15 @@ bool rme_ranking_without_classes(struct rme_ranking *r);
 bool rme_ranking_sizes(struct rme_ranking *r, const uint32_t *nodes, uint64_t n,
                        struct rme_size *ret);
 
+/* Makes r->rank; false with ctx->error. */
+bool rme_ranking_rank(struct rme_ranking *r);
+
+/* After that: no more than this many bytes are reached from the node. */
+static inline uint64_t rme_ranking_most(const struct rme_ranking *r, uint32_t node)
+{
+	return node == RME_NO_NODE ? 0 : r->rank.upper[r->reach.component[node]];
+}
+
 /* The largest of some nodes, as rme_rank_largest. */
 bool rme_ranking_largest(struct rme_ranking *r, const uint32_t *nodes, uint64_t n, uint32_t most,
                          struct rme_ranked *ret, uint32_t *n_ret);

@@ -69,9 +69,9 @@ static void write_label(struct tree *t, const struct level *parent, const struct
 }
 
 /* Starts the children of the node on the current level. */
-static void open_children(struct tree *t, struct level *level)
+static void open_children(struct tree *t, struct level *level, const struct rme_size *whole)
 {
-	level->n_best = rme_children_largest(&t->children, level->best, t->max_children,
+	level->n_best = rme_children_largest(&t->children, whole, level->best, t->max_children,
 	                                     &level->n_rest, &level->rest);
 	level->next = 0;
 	rme_json_array(&t->ctx->json, "children");
@@ -134,15 +134,17 @@ static void begin_node(struct tree *t, const struct level *parent, const struct 
 			                   &level->rest);
 		return;
 	}
-	open_children(t, level);
+	open_children(t, level, &child->size);
 }
 
-/* Depth first without recursion: levels[0..depth) is the way from the root. */
+/* Depth first without recursion: levels[0..depth) is the way from the root. What does not
+ * fit into the reply is not worked out. */
 static void draw(struct tree *t)
 {
 	while (t->depth && !t->ctx->error.kind[0]) {
 		struct level *level = &t->levels[t->depth - 1];
-		if (level->next < level->n_best && !t->ctx->walk.cancelled) {
+		if (level->next < level->n_best && !t->ctx->walk.cancelled &&
+		    !t->ctx->out.overflow) {
 			begin_node(t, level, &level->best[level->next++]);
 		} else {
 			close_node(t, level);
@@ -180,7 +182,7 @@ static void draw_virtual_root(struct tree *t, const struct rme_size *total)
 	t->levels[0].names = t->exprs ? NULL : t->local_names;
 	memcpy(t->children.refs, t->local_values, t->n_locals * sizeof(rme_addr));
 	t->children.n_refs = t->n_locals;
-	open_children(t, &t->levels[0]);
+	open_children(t, &t->levels[0], total);
 	draw(t);
 }
 

@@ -165,9 +165,18 @@ def frame_that_shares(heap):
                                 call=lambda block: asker.start(block, 600000))
         return reply["items"][0]["function"] if reply["items"] else None
 
+    answers = []
+
+    def measured(heap, frame):
+        return scope["f"](heap, lambda: timed(lambda: answers.append(question(frame))))
+
     # Which frame it is, is found out on a small one.
-    frame = next(i for i in range(12) if scope["f"]([], lambda: question(i)) == "f")
-    once = scope["f"](heap, lambda: timed(lambda: question(frame)))
+    for frame in range(12):
+        measured([], frame)
+        if answers[-1] == "f":
+            break
+    once = measured(heap, frame)
+    assert answers[-1] == "f"
     alone = timed(lambda: asker.ask(h.MEMORY))
     return {"1,000 locals": once, "walk": alone}
 

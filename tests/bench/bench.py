@@ -1,0 +1,262 @@
+"""`./dev bench`: how fast the product is, as ratios on the same heap in one run, each a
+median of several; beside them the targets. Seconds are told only for scale: on a machine
+that others use as well, the ratios of CPU time are the ones to trust.
+
+heaps.py has the heaps and what is measured inside the process; this file starts it, the
+debuggers and whole_heap.py, and prints."""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent / "support"), str(HERE)]
+
+import heaps  # noqa: E402
+import matrix  # noqa: E402
+import session  # noqa: E402
+import target as targets  # noqa: E402
+
+# Of PyPI; PyHeap is no package that measures a live heap from pip: by hand.
+PEERS = {"pympler": "pympler==1.1", "guppy3": "guppy3==3.1.5", "objsize": "objsize==0.7.1",
+         "rememberme": "rememberme==0.1.1"}
+# As many objects as each can bear in a minute or so.
+PEER_OBJECTS = {"pympler": 1000000, "objsize": 1000000, "guppy3": 100000, "rememberme": 100000}
+
+TARGETS = {
+    "walk / gc.collect(), records": 0.25,
+    "walk / gc.collect(), shuffled": 0.75,
+    "ns per object, largest / 10^5": 2,
+    "py-memory gdb live / gc.collect()": 0.6,
+    "py-memory gdb core / gc.collect()": 1.0,
+    "memory of the walk / bytes walked": 1 / 32,
+    "py-types / gc.collect()": 1.5,
+    "graph and dominators / gc.collect()": 6,
+    "py-memory of a small object, gdb": 0.060,
+    "py-memory of a small object, lldb-19": 0.150,
+}
+AT_LEAST = {"pympler / walk": 150, "rememberme / walk": 800}
+
+rows = []
+
+
+def row(what, objects, value, unit="", target=None, note="", at_least=False):
+    verdict = ""
+    if target is not None and value is not None:
+        met = value >= target if at_least else value <= target
+        verdict = "%s %.3g: %s" % ("at least" if at_least else "at most", target,
+                                   "met" if met else "NOT MET")
+    shown = "-" if value is None else "%.3g%s" % (value, unit)
+    rows.append((what, objects, shown, verdict, note))
+    print("%-48s %9s %10s  %-22s %s" % (what, "%.0e" % objects if objects else "", shown,
+                                       verdict, note), flush=True)
+
+
+def title(text):
+    print("\n" + text, flush=True)
+
+
+def measure(python, heap, objects, what, timeout=900, **environment):
+    """What heaps.py prints; None, with a row that says so, when it fails."""
+    done = subprocess.run(
+        [str(python), str(HERE / "heaps.py"), heap, str(objects), what],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout,
+        env=dict(matrix.ENVIRONMENT, RME_LIBRARY=str(matrix.helper_library()),
+                 BENCH_REPETITIONS=str(options.repetitions), PYTHONHASHSEED="0", **environment))
+    if done.returncode != 0:
+        row("%s %s" % (heap, what), objects, None,
+            note=done.stderr.decode(errors="replace").strip().splitlines()[-1:] or "killed")
+        return None
+    return json.loads(done.stdout.decode())
+
+
+def walks(interpreter):
+    title("Inside the process: the walk of a snapshot against gc.collect() (CPU time in brackets)")
+    per_object = {}
+    for heap in options.heaps:
+        python = interpreter.with_packages if heap == "arrays" else interpreter.path
+        if python is None:
+            row("walk / gc.collect(), " + heap, 0, None, note="no numpy: ./dev setup")
+            continue
+        for objects in options.objects:
+            if objects > 1000000 and heap not in ("records", "shuffled") and not options.all_sizes:
+                continue
+            found = measure(python, heap, objects, "walk")
+            if found is None:
+                continue
+            (wall, cpu), (collect, collect_cpu) = found["walk"], found["gc.collect()"]
+            alone = found["walk, one thread"]
+            per_object[heap, objects] = alone[1] / found["objects"] * 1e9
+            what = "walk / gc.collect(), " + heap
+            row(what, objects, wall / collect, "", TARGETS.get(what) if objects > 100000 else None,
+                "(%.2f) %.3f s; %.0f ns CPU per object" % (
+                    cpu / collect_cpu, wall, cpu / found["objects"] * 1e9))
+            row("  the same on one thread", objects, alone[0] / collect, "",
+                note="(%.2f)" % (alone[1] / collect_cpu))
+            if objects > 100000:
+                row("  memory of the walk / bytes walked", objects,
+                    found["memory"] / found["bytes"], "",
+                    TARGETS["memory of the walk / bytes walked"])
+            for name in ("py-top EXPR", "py-mem-print"):
+                wall, cpu = found[name]
+                row("  %s / gc.collect()" % name, objects, wall / collect, "",
+                    note="(%.2f) %.2f s%s" % (cpu / collect_cpu, wall, "".join(
+                        "; caveat " + c for c in found[name + " caveats"])))
+    largest = max(options.objects)
+    for heap in ("records", "shuffled"):
+        if (heap, largest) in per_object and (heap, 100000) in per_object and largest > 100000:
+            row("ns per object, largest / 10^5, " + heap, largest,
+                per_object[heap, largest] / per_object[heap, 100000], "",
+                TARGETS["ns per object, largest / 10^5"], "CPU, one thread")
+    objects = min(1000000, largest)
+    found = measure(interpreter.path, "records", objects, "frame")
+    if found:
+        row("py-top, 1,000 locals that share / one walk", objects,
+            found["1,000 locals"][0] / found["walk"][0], "",
+            note="(%.1f) %.2f s" % (found["1,000 locals"][1] / found["walk"][1],
+                                    found["1,000 locals"][0]))
+
+
+def commands(interpreter):
+    title("In the debuggers: from the command to the answer, against gc.collect() in the process")
+    asked = ["py-memory __main__:HEAP --json", "py-memory --json", "py-top __main__:HEAP --json",
+             "py-mem-print __main__:HEAP --json"]
+    for objects in options.command_objects:
+        environment = {"BENCH_REPETITIONS": str(options.repetitions), "STAGE_LIFETIME": "3600",
+                       "RME_LIBRARY": str(matrix.helper_library())}
+        argv = [interpreter.path, HERE / "heaps.py", "records", str(objects), "stay"]
+        with targets.Target(argv, env=environment, timeout=900) as target, \
+                tempfile.TemporaryDirectory(prefix="rme-bench-") as directory:
+            collect = target.info["gc.collect()"][0]
+            core = pathlib.Path(directory) / "core"
+            kinds = [("live", {"attach": target.pid})]
+            if "core" in options.kinds:
+                free = shutil.disk_usage(directory).free
+                if free < 4 * 100 * objects:
+                    row("core", objects, None, note="not enough room for a core")
+                else:
+                    session.gcore(target.pid, core)
+                    kinds.append(("core", {"core": core, "exe": interpreter.path}))
+            for name in options.debuggers:
+                for kind, where in kinds:
+                    if kind in options.kinds:
+                        ask(name, kind, where, objects, asked, collect)
+
+
+def ask(name, kind, where, objects, asked, collect):
+    debugger = matrix.debuggers()[name]
+    steps = ["py-memory __main__:SMALL --json"] + asked * max(1, options.repetitions // 2)
+    answers = session.run(debugger, steps, timeout=1800, **where)
+    seconds = {}
+    for answer in answers:
+        assert "error" not in answer.json, answer.json
+        seconds.setdefault(answer.step["run"], []).append(answer.seconds)
+    if kind == "live" and objects == min(options.command_objects):
+        small = "py-memory of a small object, " + name
+        row(small, 0, seconds[steps[0]][0], " s", TARGETS.get(small), "the first command, live")
+    for command in asked:
+        what = "%s %s %s / gc.collect()" % (command.replace(" --json", ""), name, kind)
+        key = "%s %s %s / gc.collect()" % ("py-memory", name, kind)
+        middle = statistics.median(seconds[command])
+        is_target = command == asked[0] and objects >= 10000000
+        row(what.replace("__main__:", ""), objects, middle / collect, "",
+            TARGETS.get(key) if is_target else None, "%.2f s" % middle)
+
+
+def peers(interpreter):
+    title("Against what pip has (their seconds / ours on the same heap)")
+    directory = matrix.BUILD / "venvs" / ("peers-" + interpreter.version)
+    python = directory / "bin" / "python"
+    if not python.exists():
+        subprocess.run([interpreter.path, "-m", "venv", str(directory)], check=True)
+    absent = {}
+    for name, requirement in PEERS.items():
+        quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        done = subprocess.run([str(python), "-m", "pip", "install", "-q",
+                               "--disable-pip-version-check", requirement], **quiet)
+        if done.returncode:
+            absent[name] = done.stdout.decode(errors="replace").strip().splitlines()[-1][:100]
+    for name in PEERS:
+        if name in absent:
+            row(name + " / walk", 0, None, note="not installed: " + absent[name])
+            continue
+        objects = PEER_OBJECTS[name]
+        found = measure(python, "records", objects, "peers", BENCH_PEERS=name)
+        if found is None:
+            continue
+        if isinstance(found[name], str):
+            row(name + " / walk", objects, None, note=found[name])
+            continue
+        row(name + " / walk", objects, found[name][0] / found["walk"][0], "",
+            AT_LEAST.get(name + " / walk"), "%.2f s, %.0f ns per object" % (
+                found[name][0], found[name][0] / found["objects"] * 1e9), at_least=True)
+
+
+def whole_heap(interpreter):
+    title("Questions about the whole heap, against gc.collect()")
+    for objects in options.objects:
+        done = subprocess.run(
+            [interpreter.path, str(HERE / "whole_heap.py"), str(objects // 9)],
+            stdout=subprocess.PIPE, check=True, timeout=900,
+            env=dict(matrix.ENVIRONMENT, RME_LIBRARY=str(matrix.helper_library())))
+        found = json.loads(done.stdout.decode())
+        counted, is_target = found.pop("objects"), objects >= 10000000
+        collect, memory = found.pop("gc.collect"), found.pop("bytes")
+        for name, value in found.items():
+            what = name + " / gc.collect()"
+            row(what, objects, value / collect, "", TARGETS.get(what) if is_target else None,
+                "%.3f s" % value)
+        if not is_target:
+            continue
+        per_object = found["graph and dominators"] / counted
+        row("  per object / PyHeap's 38 us", objects, per_object / 38e-6, "", 1 / 50)
+        row("  memory of graph and dominators per object", objects, memory / counted, " B", 48)
+
+
+def numbers(text):
+    return [int(float(part)) for part in text.split(",")]
+
+
+def names(text):
+    return text.split(",")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--interpreters", type=names, default=["3.12"])
+    parser.add_argument("--heaps", type=names, default=list(heaps.HEAPS),
+                        help="of " + ", ".join(heaps.HEAPS))
+    parser.add_argument("--objects", type=numbers, default=[10**5, 10**6, 10**7],
+                        help="sizes: 1e5,1e6,3e7; above 1e6 only records and shuffled")
+    parser.add_argument("--all-sizes", action="store_true", help="every heap at every size")
+    parser.add_argument("--debuggers", type=names,
+                        default=[n for n in ("gdb", "lldb-19") if n in matrix.debuggers()])
+    parser.add_argument("--kinds", type=names, default=["live", "core"])
+    parser.add_argument("--command-objects", type=numbers, default=[10**6, 10**7])
+    parser.add_argument("--parts", type=names,
+                        default=["walks", "commands", "peers", "whole_heap"])
+    parser.add_argument("--repetitions", type=int, default=5)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    options = arguments()
+    parts = {"walks": walks, "commands": commands, "peers": peers, "whole_heap": whole_heap}
+    for wanted in options.interpreters:
+        chosen = matrix.interpreters()[wanted]
+        print("python %s, %d CPUs, load %.1f, medians of %d" % (
+            chosen.version, len(os.sched_getaffinity(0)), os.getloadavg()[0],
+            options.repetitions))
+        for part in options.parts:
+            parts[part](chosen)
+    missed = [r for r in rows if "NOT MET" in r[3]]
+    print("\n%d of %d targets met" % (sum(": met" in r[3] for r in rows),
+                                    sum(bool(r[3]) for r in rows)))
+    for missing in missed:
+        print("  not met: %s at %s: %s (%s)" % missing[:4])
