@@ -8,8 +8,10 @@
 #include "cpython/size.h"
 
 /* Handles the object, or returns false and has done nothing. */
-static inline bool rme_fast(struct rme_python *py, struct rme_type *t, rme_addr o, bool owned,
-                            const struct rme_sink *sink, uint64_t *size)
+static inline __attribute__((always_inline)) bool rme_fast(struct rme_python *py,
+                                                           struct rme_type *t, rme_addr o,
+                                                           bool owned, const struct rme_sink *sink,
+                                                           uint64_t *size)
 {
 	const struct rme_layout *l = py->layout;
 

@@ -6,7 +6,8 @@ bool rme_visited_init(struct rme_visited *v, struct rme_arena *arena)
 
 	v->arena = arena;
 	v->n_chunks = v->n_log = 0;
-	v->failed = false;
+	v->spare = NULL;
+	v->failed = v->shared = false;
 	v->directory = rme_arena_alloc(arena, n_slots * sizeof *v->directory);
 	v->max_log = RME_LOG_MAX;
 	v->log = rme_arena_alloc(arena, v->max_log * sizeof *v->log);
@@ -18,16 +19,49 @@ bool rme_visited_init(struct rme_visited *v, struct rme_arena *arena)
 
 uint64_t *rme_visited_chunk(struct rme_visited *v, uint64_t index)
 {
-	uint64_t *chunk = NULL;
+	uint64_t *chunk = v->spare, *theirs = NULL;
 
-	if (v->n_chunks < v->max_chunks)
+	v->spare = NULL;
+	if (!chunk && v->n_chunks < v->max_chunks)
 		chunk = rme_arena_alloc(v->arena, RME_CHUNK_WORDS * 8);
 	if (!chunk) {
 		v->failed = true;
 		return NULL;
 	}
+	if (!__atomic_compare_exchange_n(&v->directory[index], &theirs, chunk, false,
+	                                 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+		v->spare = chunk;
+		return theirs;
+	}
 	v->chunks[v->n_chunks++] = chunk;
-	return v->directory[index] = chunk;
+	return chunk;
+}
+
+bool rme_visited_share(struct rme_visited *first, struct rme_visited *second,
+                       struct rme_arena *arena)
+{
+	*second = *first;
+	second->arena = arena;
+	second->spare = NULL;
+	second->n_chunks = 0;
+	second->max_chunks = rme_arena_left(arena) / 2 / sizeof(uint64_t *) / RME_CHUNK_WORDS;
+	second->chunks = rme_arena_alloc(arena, second->max_chunks * sizeof(uint64_t *));
+	first->shared = second->shared = second->chunks != NULL;
+	return second->shared;
+}
+
+void rme_visited_unshare(struct rme_visited *first, const struct rme_visited *second)
+{
+	first->shared = false;
+	first->failed |= second->failed;
+	first->n_log = first->max_log;
+	/* Clearing goes through the list of chunks. */
+	for (uint64_t i = 0; i < second->n_chunks; i++) {
+		if (first->n_chunks == first->max_chunks)
+			first->failed = true;
+		else
+			first->chunks[first->n_chunks++] = second->chunks[i];
+	}
 }
 
 bool rme_visited_clear(struct rme_visited *v)

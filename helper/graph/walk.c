@@ -1,28 +1,20 @@
-#include "graph/walk.h"
-
+#include "graph/rounds.h"
 #include "runtime/sys.h"
 
 #define CHECK_EVERY 32768u
+#define SHORT       8u /* references that are followed at once */
 
-/* A load of the debuggee may fault at any time, and the jump back finds only what is in
- * memory: these stores are neither delayed nor moved across such loads. */
-#define STORE(place, value) (*(volatile __typeof__(place) *)&(place) = (value))
-#define LOAD(address)       (*(const volatile rme_addr *)(address))
+#define LOAD(address) (*(const volatile rme_addr *)(address))
 
 static inline bool sound(rme_addr a)
 {
-	return a - 4096 < (1ull << RME_ADDRESS_BITS) - 4096 && !(a & 7);
+	return !(a & (~0ull << RME_ADDRESS_BITS | 7)) && a >= 4096;
 }
 
-static void unsound(struct rme_walk *w, rme_addr a)
+static __attribute__((noinline, cold)) void unsound(struct rme_walk *w, rme_addr a)
 {
 	if (w->faulted)
 		w->faulted(w->ctx, a);
-}
-
-static inline bool is_foreign(const struct rme_walk *w, rme_addr a)
-{
-	return w->outbox && (a >> RME_CHUNK_SHIFT & 1) != w->side;
 }
 
 static inline void push(struct rme_walk *w, rme_addr a)
@@ -37,86 +29,41 @@ static inline void push(struct rme_walk *w, rme_addr a)
 	STORE(w->n_stack, n + 1);
 }
 
-/* Empties the inbox; may happen in the middle of anything, so it only keeps what came. */
-static void drain(struct rme_walk *w)
+static inline __attribute__((always_inline)) void follow(struct rme_walk *w, rme_addr a)
 {
-	struct rme_ring *in = w->inbox;
-	uint64_t n = __atomic_load_n(&in->n_sent, __ATOMIC_ACQUIRE), at = in->n_received;
-
-	for (; at != n; at++) {
-		if (w->n_pending == w->pending_size) {
-			w->exhausted = true;
-			continue;
-		}
-		w->pending[w->n_pending++] = in->slots[at & (RME_RING - 1)];
+	if (__builtin_expect(!sound(a), 0)) {
+		if (a)
+			unsound(w, a);
+	} else if (rme_visited_add(&w->visited, a)) {
+		push(w, a);
 	}
-	__atomic_store_n(&in->n_received, at, __ATOMIC_RELEASE);
-}
-
-/* Takes what the other side sent; the addresses are sound and ours. */
-static void receive(struct rme_walk *w)
-{
-	drain(w);
-	while (w->n_pending) {
-		rme_addr a = w->pending[--w->n_pending];
-		if (rme_visited_add(&w->visited, a))
-			push(w, a);
-	}
-}
-
-/* Waits a little; where the other thread has no CPU, gives it this one. */
-static void relax(unsigned *n_tries)
-{
-	if (++*n_tries % 64)
-		rme_cpu_relax();
-	else
-		rme_syscall6(RME_SYS_sched_yield, 0, 0, 0, 0, 0, 0);
-}
-
-static void send(struct rme_walk *w, rme_addr a)
-{
-	struct rme_ring *out = w->outbox;
-	uint64_t n = out->n_sent;
-
-	/* The other side may be waiting for room as well: ours must empty meanwhile. */
-	for (unsigned n_tries = 0;
-	     n - __atomic_load_n(&out->n_received, __ATOMIC_ACQUIRE) == RME_RING;) {
-		drain(w);
-		relax(&n_tries);
-	}
-	out->slots[n & (RME_RING - 1)] = a;
-	__atomic_store_n(&out->n_sent, n + 1, __ATOMIC_RELEASE);
 }
 
 static int visit(void *object, void *arg)
 {
-	struct rme_walk *w = arg;
-	rme_addr a = (rme_addr)object;
-
-	if (!a)
-		return 0;
-	if (__builtin_expect(!sound(a), 0))
-		unsound(w, a);
-	else if (is_foreign(w, a))
-		send(w, a);
-	else if (rme_visited_add(&w->visited, a))
-		push(w, a);
+	follow(arg, (rme_addr)object);
 	return 0;
 }
 
-/* A cursor on the stack, from below: count, stride, address | 1. */
+/* A cursor on the stack, from below: twice the count, stride, address | 1. Only the last is
+ * odd, so that the stack can be read from either end. */
 static void range(void *arg, rme_addr first, uint64_t count, uint64_t stride)
 {
 	struct rme_walk *w = arg;
 	volatile uint64_t *top = &w->stack[w->n_stack];
 
-	if (!count || !first)
+	if (!first)
 		return;
+	if (count <= SHORT) {
+		for (; count; count--, first += stride)
+			follow(w, LOAD(first));
+		return;
+	}
 	if (w->n_stack + 3 > w->stack_size) {
 		w->exhausted = true;
 		return;
 	}
-	top[0] = count;
+	top[0] = count << 1;
 	top[1] = stride;
 	top[2] = first | 1;
 	STORE(w->n_stack, w->n_stack + 3);
@@ -133,6 +80,11 @@ static bool init_stacks(struct rme_walk *w, struct rme_arena *arena)
 	return w->stack && w->deferred;
 }
 
+static void rounds(struct rme_walk *w, bool deferred)
+{
+	rme_walk_rounds(w, deferred, w->prepare, w->expand);
+}
+
 bool rme_walk_init(struct rme_walk *w, struct rme_arena *arena, struct rme_guards *guards,
                    rme_prepare_fn prepare, rme_expand_fn expand, void *ctx)
 {
@@ -140,6 +92,7 @@ bool rme_walk_init(struct rme_walk *w, struct rme_arena *arena, struct rme_guard
 	w->guards = guards;
 	w->prepare = prepare;
 	w->expand = expand;
+	w->rounds = rounds;
 	w->ctx = ctx;
 	return init_stacks(w, arena) && rme_visited_init(&w->visited, arena);
 }
@@ -154,7 +107,7 @@ bool rme_walk_clear(struct rme_walk *w)
 	bool wiped = rme_visited_clear(&w->visited);
 
 	w->n_objects = w->n_bytes = w->n_objects_first = w->n_bytes_first = w->n_second = 0;
-	w->n_stack = w->n_deferred = w->n_batch = 0;
+	w->n_stack = w->bottom = w->n_deferred = w->n_batch = 0;
 	w->round = RME_ROUND_GATHER;
 	w->next_check = CHECK_EVERY;
 	return wiped;
@@ -175,7 +128,7 @@ static inline uint32_t take(struct rme_walk *w, rme_addr a, uint32_t n)
 static inline uint32_t take_from_cursor(struct rme_walk *w, uint32_t n)
 {
 	volatile uint64_t *cursor = &w->stack[w->n_stack - 3];
-	uint64_t count = cursor[0], stride = cursor[1];
+	uint64_t count = cursor[0] >> 1, stride = cursor[1];
 	rme_addr slot = cursor[2] & ~1ull;
 
 	STORE(w->round, RME_ROUND_CURSOR);
@@ -183,17 +136,15 @@ static inline uint32_t take_from_cursor(struct rme_walk *w, uint32_t n)
 		rme_addr a = LOAD(slot);
 		slot += stride;
 		count--;
-		if (!a)
-			continue;
-		if (__builtin_expect(!sound(a), 0))
-			unsound(w, a);
-		else if (is_foreign(w, a))
-			send(w, a);
-		else if (rme_visited_add(&w->visited, a))
+		if (__builtin_expect(!sound(a), 0)) {
+			if (a)
+				unsound(w, a);
+		} else if (rme_visited_add(&w->visited, a)) {
 			n = take(w, a, n);
+		}
 	}
 	STORE(w->round, RME_ROUND_GATHER);
-	cursor[0] = count;
+	cursor[0] = count << 1;
 	cursor[2] = slot | 1;
 	if (!count)
 		STORE(w->n_stack, w->n_stack - 3);
@@ -204,7 +155,7 @@ static void gather(struct rme_walk *w)
 {
 	uint32_t n = w->n_batch;
 
-	while (n < RME_BATCH && w->n_stack) {
+	while (n < RME_BATCH && w->n_stack > w->bottom) {
 		uint64_t top = w->stack[w->n_stack - 1];
 		if (top & 1) {
 			n = take_from_cursor(w, n);
@@ -228,52 +179,31 @@ static void report(struct rme_walk *w)
 		w->paused = true;
 }
 
-static inline void count(struct rme_walk *w, rme_addr node, uint64_t size)
+/* Gives the other side a part of what is at the bottom of the stack, where the largest
+ * parts of the graph wait: half of an array, or some nodes and the ends of arrays. */
+static void hand_off(struct rme_walk *w)
 {
-	w->n_objects++;
-	w->n_bytes += size;
-	if (w->counted)
-		w->counted(w->counted_ctx, node, size);
-	if (__builtin_expect(w->n_objects >= w->next_check, 0))
-		report(w);
-}
+	struct rme_handoff *out = w->theirs;
+	uint64_t *from = &w->stack[w->bottom], n = w->n_stack - w->bottom, given = 0;
 
-static inline void expand(struct rme_walk *w, rme_addr node, uint64_t cookie, bool deferred)
-{
-	uint64_t size = 0;
-	enum rme_node kind = w->expand(w->ctx, node, cookie, deferred, &w->sink, &size);
-
-	if (kind == RME_NODE_COUNTED) {
-		count(w, node, size);
-	} else if (kind == RME_NODE_DEFERRED) {
-		if (w->n_deferred == w->deferred_size)
-			w->exhausted = true;
-		else
-			w->deferred[w->n_deferred++] = node;
+	if (n >= 3 && from[2] & 1 && from[0] >> 1 >= (n > 3 ? RME_BATCH : 2)) {
+		uint64_t count = from[0] >> 1, kept = count / 2;
+		out->words[0] = (count - kept) << 1;
+		out->words[1] = from[1];
+		out->words[2] = from[2] + kept * from[1];
+		from[0] = kept << 1;
+		out->n = 3;
+	} else {
+		uint64_t most = n / 2 < RME_HANDOFF - 2 ? n / 2 : RME_HANDOFF - 2;
+		while (given < most)
+			given += given + 2 < n && from[given + 2] & 1 ? 3 : 1;
+		if (!given || given == n)
+			return;
+		memcpy(out->words, from, given * sizeof *from);
+		w->bottom += given;
+		out->n = (uint32_t)given;
 	}
-}
-
-/* The second and third round, from where the last fault left them. */
-static inline void work_off(struct rme_walk *w, bool deferred)
-{
-	uint32_t n = w->n_batch;
-
-	if (w->round != RME_ROUND_EXPAND) {
-		uint32_t i = w->round == RME_ROUND_PREPARE ? w->at : 0;
-		STORE(w->round, RME_ROUND_PREPARE);
-		for (; i < n; i++) {
-			STORE(w->at, i);
-			STORE(w->cookies[i], w->prepare(w->ctx, w->batch[i]));
-		}
-		STORE(w->at, 0);
-		STORE(w->round, RME_ROUND_EXPAND);
-	}
-	for (uint32_t i = w->at; i < n; i++) {
-		STORE(w->at, i);
-		expand(w, w->batch[i], w->cookies[i], deferred);
-	}
-	STORE(w->n_batch, 0);
-	STORE(w->round, RME_ROUND_GATHER);
+	__atomic_store_n(&out->state, RME_PAIR_FED, __ATOMIC_RELEASE);
 }
 
 /* Apart from the function with the guard: what a setjmp may return to lives in memory,
@@ -281,13 +211,16 @@ static inline void work_off(struct rme_walk *w, bool deferred)
 static __attribute__((noinline)) void loop(struct rme_walk *w, bool deferred)
 {
 	while (!w->cancelled && !w->paused) {
-		if (w->inbox)
-			receive(w);
+		if (w->theirs &&
+		    __atomic_load_n(&w->theirs->state, __ATOMIC_ACQUIRE) == RME_PAIR_HUNGRY)
+			hand_off(w);
 		if (w->round == RME_ROUND_GATHER)
 			gather(w);
 		if (!w->n_batch)
 			break;
-		work_off(w, deferred);
+		w->rounds(w, deferred);
+		if (__builtin_expect(w->n_objects >= w->next_check, 0))
+			report(w);
 	}
 }
 
@@ -354,81 +287,62 @@ void rme_walk_rest(struct rme_walk *w)
 bool rme_walk_pair_init(struct rme_walk *first, struct rme_walk *second, struct rme_arena *arena,
                         struct rme_guards *guards, void *ctx)
 {
-	struct rme_ring *rings = rme_arena_alloc(arena, 2 * sizeof *rings);
+	struct rme_handoff *handoffs = rme_arena_alloc(arena, 2 * sizeof *handoffs);
 
 	memset(second, 0, sizeof *second);
 	second->guards = guards;
 	second->prepare = first->prepare;
 	second->expand = first->expand;
+	second->rounds = first->rounds;
 	second->ctx = ctx;
 	second->faulted = first->faulted;
 	second->cancel = first->cancel;
-	if (!rings || !init_stacks(second, arena))
+	if (!handoffs || !init_stacks(second, arena) ||
+	    !rme_visited_share(&first->visited, &second->visited, arena))
 		return false;
-	/* The directory is shared, the chunks in it belong to one side or the other. Of
-	 * its own: a list of chunks, and an arena to make them from. */
-	second->visited = first->visited;
-	second->visited.arena = arena;
-	second->visited.n_chunks = 0;
-	second->visited.max_chunks =
-	    rme_arena_left(arena) / 2 / sizeof(uint64_t *) / RME_CHUNK_WORDS;
-	second->visited.chunks =
-	    rme_arena_alloc(arena, second->visited.max_chunks * sizeof(uint64_t *));
-	second->visited.n_log = second->visited.max_log = 0;
-	for (int i = 0; i < 2; i++) {
-		struct rme_walk *w = i ? second : first;
-		w->inbox = &rings[i];
-		w->outbox = &rings[!i];
-		w->side = (uint64_t)i;
-		w->n_pending = 0;
-		w->pending_size = rme_arena_left(arena) / 8 / sizeof *w->pending;
-		w->pending = rme_arena_alloc(arena, w->pending_size * sizeof *w->pending);
-		w->paused = false;
-		if (!w->pending)
-			return false;
-	}
+	first->mine = second->theirs = &handoffs[0];
+	second->mine = first->theirs = &handoffs[1];
+	first->paused = false;
 	first->partner = second;
-	return second->visited.chunks != NULL;
+	return true;
 }
 
-/* Is the pair at its end? Only when the other side is idle, and everything that either
- * sent has arrived: then nothing can wake it. In this order: what it received it takes
- * while it is not idle, so a side that is idle after all has arrived has worked it off, and
- * what it sent meanwhile is seen. */
-static bool pair_is_over(const struct rme_walk *w)
+/* Waits until the other side hands something over: false when it is at its end as well. */
+static bool is_fed(struct rme_walk *w)
 {
-	const struct rme_ring *in = w->inbox, *out = w->outbox;
+	struct rme_handoff *in = w->mine;
 
-	return out->n_sent == __atomic_load_n(&out->n_received, __ATOMIC_SEQ_CST) &&
-	       __atomic_load_n(&out->idle, __ATOMIC_SEQ_CST) &&
-	       __atomic_load_n(&in->n_sent, __ATOMIC_SEQ_CST) == in->n_received;
+	__atomic_store_n(&in->state, RME_PAIR_HUNGRY, __ATOMIC_SEQ_CST);
+	for (unsigned n_tries = 1;; n_tries++) {
+		uint32_t theirs = __atomic_load_n(&w->theirs->state, __ATOMIC_SEQ_CST);
+		/* After theirs: what it gave, it gave before it was hungry itself. */
+		if (__atomic_load_n(&in->state, __ATOMIC_ACQUIRE) == RME_PAIR_FED)
+			break;
+		if (theirs == RME_PAIR_HUNGRY || theirs == RME_PAIR_GONE)
+			return false;
+		if (n_tries % 64)
+			rme_cpu_relax();
+		else /* the other thread may need this CPU */
+			rme_syscall6(RME_SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+	}
+	memcpy(w->stack, in->words, in->n * sizeof *w->stack);
+	w->bottom = 0;
+	w->n_stack = in->n;
+	__atomic_store_n(&in->state, RME_PAIR_WORKING, __ATOMIC_RELEASE);
+	return true;
 }
 
 void rme_walk_pair_run(struct rme_walk *w)
 {
-	struct rme_ring *in = w->inbox;
-	unsigned n_tries = 0;
-
-	for (;;) {
-		__atomic_store_n(&in->idle, false, __ATOMIC_SEQ_CST);
+	do
 		work_on(w, false);
-		/* A walk that was cancelled goes on emptying its inbox, for the other may
-		 * be waiting for room in it. */
-		w->n_pending = w->cancelled ? 0 : w->n_pending;
-		__atomic_store_n(&in->idle, true, __ATOMIC_SEQ_CST);
-		while (__atomic_load_n(&in->n_sent, __ATOMIC_ACQUIRE) == in->n_received) {
-			if (pair_is_over(w))
-				return;
-			relax(&n_tries);
-		}
-		if (w->cancelled)
-			drain(w);
-	}
+	while (!w->cancelled && is_fed(w));
+	__atomic_store_n(&w->mine->state, RME_PAIR_GONE, __ATOMIC_SEQ_CST);
 }
 
 void rme_walk_pair_end(struct rme_walk *first, struct rme_walk *second)
 {
-	first->inbox = first->outbox = NULL;
+	first->mine = first->theirs = NULL;
 	first->partner = NULL;
 	first->n_objects += second->n_objects;
 	first->n_bytes += second->n_bytes;
@@ -443,13 +357,5 @@ void rme_walk_pair_end(struct rme_walk *first, struct rme_walk *second)
 		else
 			first->deferred[first->n_deferred++] = second->deferred[i];
 	}
-	/* Clearing goes through the list of chunks. */
-	for (uint64_t i = 0; i < second->visited.n_chunks; i++) {
-		if (first->visited.n_chunks == first->visited.max_chunks)
-			first->exhausted = true;
-		else
-			first->visited.chunks[first->visited.n_chunks++] =
-			    second->visited.chunks[i];
-	}
-	first->visited.n_log = first->visited.max_log;
+	rme_visited_unshare(&first->visited, &second->visited);
 }

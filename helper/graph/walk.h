@@ -7,8 +7,8 @@
  * third expands them. Arrays of references stand on the stack as cursors, not as
  * their elements: the stack of a list of ten million stays three words deep.
  *
- * Two walks may work as a pair, each on a thread of its own: each owns every other
- * chunk of the visited set and sends the other what it finds in the other's. */
+ * Two walks may work as a pair, each on a thread of its own: they share the visited set, and
+ * the one that has nothing left to do is handed a part of what the other has not begun. */
 #ifndef RME_GRAPH_WALK_H
 #define RME_GRAPH_WALK_H
 
@@ -36,15 +36,16 @@ typedef void (*rme_counted_fn)(void *ctx, rme_addr node, uint64_t size);
 
 enum { RME_ROUND_GATHER, RME_ROUND_CURSOR, RME_ROUND_PREPARE, RME_ROUND_EXPAND };
 
-#define RME_BATCH 32u
-#define RME_RING  4096u /* power of two */
+#define RME_BATCH   32u
+#define RME_HANDOFF 96u
 
-/* From one thread of a pair to the other. Each side's index on a line of its own. */
-struct rme_ring {
-	rme_addr slots[RME_RING];
-	uint64_t n_sent __attribute__((aligned(64)));
-	uint64_t n_received __attribute__((aligned(64)));
-	bool idle __attribute__((aligned(64))); /* the receiver has nothing to do */
+enum { RME_PAIR_WORKING, RME_PAIR_HUNGRY, RME_PAIR_FED, RME_PAIR_GONE };
+
+/* What one side of a pair is given by the other. */
+struct rme_handoff {
+	uint32_t state __attribute__((aligned(64))); /* of the side that is given to */
+	uint32_t n;
+	uint64_t words[RME_HANDOFF]; /* as they stood on the stack */
 };
 
 struct rme_walk {
@@ -55,6 +56,7 @@ struct rme_walk {
 	struct rme_guards *guards;
 	rme_expand_fn expand;
 	rme_prepare_fn prepare;
+	void (*rounds)(struct rme_walk *w, bool deferred); /* rounds.h */
 	void *ctx;
 	/* set by the caller, may be NULL */
 	rme_counted_fn counted;
@@ -73,17 +75,15 @@ struct rme_walk {
 	/* at work */
 	struct rme_sink sink;
 	uint64_t n_stack, n_deferred;
+	uint64_t bottom; /* of the stack: what is below was handed to the other side */
 	rme_addr batch[RME_BATCH];
 	uint64_t cookies[RME_BATCH];
 	uint32_t n_batch, at; /* the one that is worked on */
 	uint8_t round;        /* RME_ROUND_*: where a fault came from */
 	uint64_t next_check;
 	/* of a pair, else NULL */
-	struct rme_ring *inbox, *outbox;
-	rme_addr *pending; /* received, not looked at yet */
-	uint64_t n_pending, pending_size;
+	struct rme_handoff *mine, *theirs;
 	const struct rme_walk *partner; /* for the progress of both */
-	uint64_t side;                  /* 0 or 1: owns the chunks whose number has that parity */
 };
 
 bool rme_walk_init(struct rme_walk *w, struct rme_arena *arena, struct rme_guards *guards,

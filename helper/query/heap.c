@@ -1,6 +1,7 @@
 #include "cpython/dict.h"
 #include "cpython/fast.h"
 #include "cpython/object.h"
+#include "graph/rounds.h"
 #include "query/query.h"
 #include "runtime/sort.h"
 
@@ -18,7 +19,7 @@ static bool is_forced(const struct rme_query_ctx *ctx, rme_addr object)
 }
 
 /* The type of the object, and a word to the cache about what hangs on it. */
-static uint64_t prepare(void *arg, rme_addr object)
+static inline __attribute__((always_inline)) uint64_t prepare(void *arg, rme_addr object)
 {
 	struct rme_query_ctx *ctx = arg;
 	struct rme_python *py = &ctx->py;
@@ -41,8 +42,10 @@ static uint64_t prepare(void *arg, rme_addr object)
 	return (uint64_t)t;
 }
 
-static enum rme_node expand(void *arg, rme_addr object, uint64_t cookie, bool deferred,
-                            const struct rme_sink *sink, uint64_t *size)
+static inline __attribute__((always_inline)) enum rme_node expand(void *arg, rme_addr object,
+                                                                  uint64_t cookie, bool deferred,
+                                                                  const struct rme_sink *sink,
+                                                                  uint64_t *size)
 {
 	struct rme_query_ctx *ctx = arg;
 	struct rme_python *py = &ctx->py;
@@ -50,11 +53,12 @@ static enum rme_node expand(void *arg, rme_addr object, uint64_t cookie, bool de
 
 	if (!rme_heap_sound(ctx, object, &t))
 		return RME_NODE_OUTSIDE;
-	if (t->kind == RME_KIND_MODULE && !is_forced(ctx, object))
-		return RME_NODE_OUTSIDE;
-	if (!deferred && (t->is_type || t->kind == RME_KIND_CODE) && !is_forced(ctx, object))
-		return RME_NODE_DEFERRED;
 	if (!rme_fast(py, t, object, ctx->owned, sink, size)) {
+		if (t->kind == RME_KIND_MODULE && !is_forced(ctx, object))
+			return RME_NODE_OUTSIDE;
+		if (!deferred && (t->is_type || t->kind == RME_KIND_CODE) &&
+		    !is_forced(ctx, object))
+			return RME_NODE_DEFERRED;
 		*size = rme_size_of(py, t, object);
 		if (!t->leaf)
 			rme_refs_of(py, t, object, ctx->owned, sink);
@@ -62,6 +66,11 @@ static enum rme_node expand(void *arg, rme_addr object, uint64_t cookie, bool de
 	if (__builtin_expect(ctx->allocated, 0))
 		ctx->walk.n_second += rme_allocated_of(py, t, object, *size);
 	return RME_NODE_COUNTED;
+}
+
+static void rounds(struct rme_walk *w, bool deferred)
+{
+	rme_walk_rounds(w, deferred, prepare, expand);
 }
 
 /* Expanding the object faulted, or it is no address at all. */
@@ -136,6 +145,7 @@ bool rme_heap_init(struct rme_query_ctx *ctx)
 		              "virtual memory of the process?");
 		return false;
 	}
+	ctx->walk.rounds = rounds;
 	ctx->walk.faulted = faulted;
 	ctx->walk.cancel = &ctx->block->cancel;
 	ctx->walk.progress = &ctx->block->progress_objects;

@@ -80,8 +80,9 @@ void rme_heap_pair(struct rme_query_ctx *ctx)
 		merge(ctx, s);
 	} else {
 		/* Alone, then. */
-		w->inbox = w->outbox = NULL;
+		w->mine = w->theirs = NULL;
 		w->partner = NULL;
+		w->visited.shared = false;
 		rme_walk_first(w);
 	}
 }

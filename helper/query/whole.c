@@ -3,6 +3,7 @@
 #include "cpython/fast.h"
 #include "cpython/holds.h"
 #include "cpython/object.h"
+#include "graph/rounds.h"
 
 enum { MAX_ROOTS = 1 << 24, MAX_WORDS = 1 << 20, FLAG_HEAPTYPE = 1u << 9 };
 
@@ -17,8 +18,10 @@ static void interned_strings(struct rme_whole *w, const struct rme_sink *sink)
 			rme_sink_visit(sink, it.key);
 }
 
-static enum rme_node expand(void *arg, rme_addr object, uint64_t cookie, bool deferred,
-                            const struct rme_sink *sink, uint64_t *size)
+static inline __attribute__((always_inline)) enum rme_node expand(void *arg, rme_addr object,
+                                                                  uint64_t cookie, bool deferred,
+                                                                  const struct rme_sink *sink,
+                                                                  uint64_t *size)
 {
 	struct rme_query_ctx *ctx = arg;
 	struct rme_whole *w = ctx->whole;
@@ -43,6 +46,13 @@ static enum rme_node expand(void *arg, rme_addr object, uint64_t cookie, bool de
 			w->counted(w->arg, t, object, *size);
 	}
 	return RME_NODE_COUNTED;
+}
+
+static void rounds(struct rme_walk *w, bool deferred)
+{
+	const struct rme_query_ctx *ctx = w->ctx;
+
+	rme_walk_rounds(w, deferred, ctx->walk.prepare, expand);
 }
 
 static void add_root(void *arg, const struct rme_root *root)
@@ -88,6 +98,7 @@ bool rme_whole_init(struct rme_whole *w, struct rme_query_ctx *ctx, struct rme_i
 		    "on the virtual memory of the process?");
 		return false;
 	}
+	w->walk.rounds = rounds;
 	w->walk.faulted = ctx->walk.faulted;
 	w->walk.cancel = ctx->walk.cancel;
 	w->walk.progress = ctx->walk.progress;

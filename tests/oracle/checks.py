@@ -373,6 +373,34 @@ def damaged_requests():
 
 
 @check
+def two_threads():
+    """A large graph is walked by two threads of the snapshot: as by one, to the byte."""
+    helper_ = helper.from_environment()
+    start = helper_.entry("rme_start", (ctypes.c_void_p, ctypes.c_uint64))
+    generator = random.Random(3)
+    layer = [float(i) for i in range(1000)]
+    for _ in range(250):
+        layer = [tuple(generator.choice(layer) for _ in range(4)) for _ in range(1000)]
+    chain = None
+    for _ in range(100000):
+        chain = [chain, "link"]
+    wild = [[i] for i in range(1000)]
+    word = ctypes.c_uint64
+    slot = word.from_address(word.from_address(id(wild) + 24).value + 8)
+    saved, slot.value = slot.value, 0x7000
+    wrong = []
+    for heap in ([layer, chain], [wild, chain, layer], {i: (i, str(i)) for i in range(150000)}):
+        alone = helper_.memory(heap, flags=0)
+        if alone["objects"] < 250000:
+            wrong.append("%d objects are too few for two threads" % alone["objects"])
+        for _ in range(5):
+            differ(wrong, "together", helper_.memory(
+                heap, flags=0, call=lambda block: start(block, 60000)), alone)
+    slot.value = saved
+    return wrong
+
+
+@check
 def corrupt_objects():
     """A wild type, a wild item, a count of zero, garbage: an answer with a caveat."""
     helper_ = helper.from_environment()
