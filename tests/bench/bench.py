@@ -201,6 +201,8 @@ def peers(interpreter):
 def whole_heap(interpreter):
     title("Questions about the whole heap, against gc.collect()")
     for objects in options.objects:
+        if objects not in (10**6, 10**7) and not options.all_sizes:
+            continue
         done = subprocess.run(
             [interpreter.path, str(HERE / "whole_heap.py"), str(objects // 9)],
             stdout=subprocess.PIPE, check=True, timeout=900,
@@ -228,11 +230,12 @@ def names(text):
 
 
 def arguments():
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.split("\n\n")[0])
     parser.add_argument("--interpreters", type=names, default=["3.12"])
     parser.add_argument("--heaps", type=names, default=list(heaps.HEAPS),
                         help="of " + ", ".join(heaps.HEAPS))
-    parser.add_argument("--objects", type=numbers, default=[10**5, 10**6, 10**7],
+    parser.add_argument("--objects", type=numbers, default=[10**5, 10**6, 10**7] + ([3 * 10**7] if memory >= 16 << 30 else []),
                         help="sizes: 1e5,1e6,3e7; above 1e6 only records and shuffled")
     parser.add_argument("--all-sizes", action="store_true", help="every heap at every size")
     parser.add_argument("--debuggers", type=names,
