@@ -14,12 +14,14 @@ import decimal
 import functools
 import io
 import json
+import mmap
 import os
 import re
 import select
 import sqlite3
 import struct
 import sys
+import tempfile
 import types
 import xml.parsers.expat
 import zlib
@@ -456,17 +458,67 @@ def a_data_frame(ask):
         yield "%d bytes around the data" % around
 
 
+def told_of_maps(ask, *roots):
+    """(size without classes, files, anonymous), the last two as (objects, bytes); the caveats
+    must say the same."""
+    reply = ask.helper.memory(*roots)
+    mapped = [(reply["mapped"][key]["objects"], reply["mapped"][key]["bytes"])
+              for key in ("files", "anonymous")]
+    caveats = {c["kind"]: (c["count"], c["bytes"]) for c in reply["caveats"]}
+    assert [caveats.pop(kind, (0, 0)) for kind in ("file-backed", "anonymous-mapping")] == mapped
+    assert not caveats and len(reply["items"]) == len(roots)
+    return [reply["size_without_classes"]] + mapped
+
+
 @case
-def a_memory_map(ask):
-    """The pages of a file are no heap: the array over them weighs its header."""
+def memory_maps(ask):
+    """Told apart from sizes: what is mapped once, by objects that are reached."""
+    with tempfile.TemporaryFile() as file:
+        file.truncate(1 << 20)
+        whole, part = mmap.mmap(file.fileno(), 0), mmap.mmap(file.fileno(), 5000)
+        anonymous, closed = mmap.mmap(-1, 12345), mmap.mmap(-1, 4096)
+        closed.close()
+        for roots, wanted in [
+                ([whole], [(1, 1 << 20), (0, 0)]), ([anonymous], [(0, 0), (1, 12345)]),
+                ([closed], [(0, 0), (0, 0)]),
+                ([[whole, whole, part], memoryview(whole), anonymous],
+                 [(2, (1 << 20) + 5000), (1, 12345)])]:
+            size, files, memory = told_of_maps(ask, *roots)
+            if [files, memory] != wanted or size > 2000:
+                yield "%r: %d, %r, %r" % (roots, size, files, memory)
+        if minor >= 13:  # no descriptor is kept, and yet it is a file
+            found = told_of_maps(ask, mmap.mmap(file.fileno(), 5000, trackfd=False))[1:]
+            if found != [(1, 5000), (0, 0)]:
+                yield "trackfd=False: %r" % (found,)
+
+
+@case
+def a_numpy_memmap(ask):
+    """The pages of a file are no heap: however many arrays look into them, the bytes that are
+    mapped are told once, and a size has the headers."""
     try:
         import numpy
     except ImportError:
         return
-    with __import__("tempfile").NamedTemporaryFile() as file:
-        array = numpy.memmap(file.name, dtype="u1", mode="w+", shape=(1000000,))
-        if ask.weighs(array, classes=False) > 20000:
-            yield "%d" % ask.weighs(array, classes=False)
+    with tempfile.NamedTemporaryFile() as file:
+        array = numpy.memmap(file.name, dtype="u1", mode="w+", shape=(1000, 1000))
+        views = [array[10:], array[10:][::2, 5], numpy.asarray(array), array.T.view(numpy.ndarray),
+                 array.reshape(-1)[5:10], numpy.frombuffer(array, dtype="u4"), memoryview(array)]
+        later = numpy.memmap(file.name, dtype="f8", mode="r", offset=8192)
+        mapped = len(array._mmap)
+        if mapped != 1000000 or len(later._mmap) < later.nbytes:
+            yield "numpy maps %d, %d" % (mapped, len(later._mmap))
+        for root in [array] + views:
+            size, files, memory = told_of_maps(ask, root)
+            if (files, memory) != ((1, mapped), (0, 0)) or size > 20000:
+                yield "%r of it: %d, %r, %r" % (type(root), size, files, memory)
+        size, files, memory = told_of_maps(ask, views, later, array)
+        if (files, memory) != ((2, mapped + len(later._mmap)), (0, 0)) or size > 40000:
+            yield "all: %d, %r, %r" % (size, files, memory)
+        copy = array.copy()
+        size, files, _ = told_of_maps(ask, numpy.array(array))
+        if files != (0, 0) or size < 1000000 or copy.base is not None:
+            yield "a copy: %d, %r" % (size, files)
 
 
 def main():

@@ -88,6 +88,13 @@ def test_classes_off_says_nothing_of_classes():
     assert "Without" not in lines(render.memory(dict(TOTAL, items=[LIST_B], classes="off"), Look()))
 
 
+def test_bytes_of_a_caveat_have_a_unit():
+    caveat = {"kind": "file-backed", "bytes": 1258291, "message": "2 objects map 1258291 bytes, ok"}
+    assert render.caveats({"caveats": [caveat]}, Look()) == ["Note: 2 objects map 1.2MiB, ok"]
+    assert render.caveats({"caveats": [caveat]}, Look(exact=True)) == [
+        "Note: 2 objects map 1,258,291B, ok"]
+
+
 def test_allocated_on_request():
     a, total = dict(LIST_A, allocated=192), dict(TOTAL, allocated=288)
     assert lines(render.memory(dict(total, items=[a, dict(LIST_B, allocated=None)]), Look())) == """\

@@ -153,5 +153,11 @@ def _foot(reply, look, everything=False):
 
 
 def caveats(reply, look):
-    return [look.faint("Note: " + printable(caveat["message"]))
+    return [look.faint("Note: " + printable(_with_units(caveat, look)))
             for caveat in reply.get("caveats", ())]
+
+
+def _with_units(caveat, look):
+    if "bytes" not in caveat:
+        return caveat["message"]
+    return caveat["message"].replace("%d bytes" % caveat["bytes"], look.size(caveat["bytes"]))
