@@ -203,10 +203,9 @@ RME_EXPORT int64_t rme_run(struct rme_block *block);
  * "size_without_classes":N; sizes of all items together (shared objects once)
  * stand at the top as "size","objects","size_without_classes".
  * With RME_ALLOCATED OBJECT has "own_allocated" after "own_size", and "allocated" stands
- * after every "size" that has "objects" beside it, of MEMORY, TOP, TREE, FRAMES (INSPECT has
- * "own_allocated"): bytes that the allocator gave, attribute storage of instances and
- * rounding included; null where it was not measured.
- * FRAME is "thread":N|null,"frame":N,"function":…,"file":…,"line":N|null.
+ * after every "size" of MEMORY, TOP, TREE, FRAMES (INSPECT has "own_allocated"): bytes that the
+ * allocator gave, attribute storage of instances and rounding included; null where it was not
+ * measured. FRAME is "thread":N|null,"frame":N,"function":…,"file":…,"line":N|null.
  *
  *   MEMORY  "items":[{"expr":TEXT,OBJECT}…], or one per frame without EXPR:
  *           [{"expr":null,FRAME,"size":N,"objects":N,"size_without_classes":N}…]

@@ -25,6 +25,8 @@ static bool is_selected(const struct frames *f, const struct rme_frame *frame)
 static void report_unmeasured(struct rme_query_ctx *ctx)
 {
 	rme_json_null(&ctx->json, "size");
+	if (ctx->allocated)
+		rme_json_null(&ctx->json, "allocated");
 	rme_json_null(&ctx->json, "objects");
 	rme_json_null(&ctx->json, "size_without_classes");
 	rme_json_null(&ctx->json, "mapped");

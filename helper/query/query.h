@@ -144,6 +144,9 @@ void rme_report_type(struct rme_query_ctx *ctx, const char *key, rme_addr type);
 void rme_report_identity(struct rme_query_ctx *ctx, rme_addr object);
 /* These, "size", "objects", "size_without_classes" */
 void rme_report_object(struct rme_query_ctx *ctx, rme_addr object, const struct rme_size *size);
+/* "size" and, where it was asked for, "allocated" */
+void rme_report_bytes(struct rme_query_ctx *ctx, const struct rme_size *size);
+/* These, "objects", "size_without_classes" */
 void rme_report_size(struct rme_query_ctx *ctx, const struct rme_size *size);
 /* "mapped": what was noted since `before` */
 void rme_report_mapped(struct rme_query_ctx *ctx, const struct rme_mapped *before);

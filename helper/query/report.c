@@ -3,7 +3,7 @@
 
 enum { MAX_NAME = 512 };
 
-void rme_report_size(struct rme_query_ctx *ctx, const struct rme_size *size)
+void rme_report_bytes(struct rme_query_ctx *ctx, const struct rme_size *size)
 {
 	rme_json_unsigned(&ctx->json, "size", size->bytes);
 	/* No figure is not 0. */
@@ -11,6 +11,11 @@ void rme_report_size(struct rme_query_ctx *ctx, const struct rme_size *size)
 		rme_json_unsigned(&ctx->json, "allocated", size->second);
 	else if (ctx->allocated)
 		rme_json_null(&ctx->json, "allocated");
+}
+
+void rme_report_size(struct rme_query_ctx *ctx, const struct rme_size *size)
+{
+	rme_report_bytes(ctx, size);
 	rme_json_unsigned(&ctx->json, "objects", size->objects);
 	rme_json_unsigned(&ctx->json, "size_without_classes", size->bytes_first);
 }

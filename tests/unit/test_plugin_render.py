@@ -136,6 +136,18 @@ Together 252.0B in 5 objects, shared objects once.
 Without classes and code: 252.0B."""
 
 
+def test_top_of_what_was_allocated():
+    items = [dict(LIST_B, allocated=288, **FRAME), dict(LIST_A, allocated=None, **FRAME)]
+    reply = dict(TOTAL, items=items, allocated=288)
+    assert lines(render.top(reply, Look())[1:]) == """\
+    Size  Allocated  Objects  Type  Name
+  252.0B     288.0B        5  list  b
+  172.0B                   4  list  a
+Together 252.0B in 5 objects, shared objects once.
+The allocator gave 288.0B for them.
+Without classes and code: 252.0B."""
+
+
 def test_top_of_all_threads_names_the_frames():
     items = [dict(LIST_B, **FRAME), dict(LIST_A, **dict(FRAME, thread=2, line=None))]
     assert lines(render.top(dict(TOTAL, items=items), Look())[:3]) == """\
@@ -209,6 +221,15 @@ def test_drawing_is_bounded():
              ┌↺ list
 list (9.0MiB)┤
              └… and 9,990 more (1.2MiB)"""
+
+
+def test_drawing_of_what_was_allocated():
+    root = node("list", 300, node("str", 60, allocated=64), allocated=384,
+                more={"children": 9990, "size": 1258291, "allocated": 1363148})
+    assert drawn(root) == """\
+                               ┌str (60.0B, allocated 64.0B)
+list (300.0B, allocated 384.0B)┤
+                               └… and 9,990 more (1.2MiB, allocated 1.3MiB)"""
 
 
 def test_drawing_with_labels():
