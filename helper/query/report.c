@@ -222,6 +222,11 @@ void rme_report_caveats(struct rme_query_ctx *ctx)
 		       " (freed?); they are left out");
 	rme_types_each(&ctx->py, type_caveats, ctx);
 	mapping_caveats(ctx);
+	if (ctx->allocated && ctx->py.no_pymalloc)
+		caveat(ctx, "allocator", 0, 0, 0,
+		       "small blocks are not CPython's own allocator's here (PYTHONMALLOC, -X dev)",
+		       ": what was allocated is told as glibc's malloc gives it, and without the "
+		       "margins of debug hooks");
 	if (ctx->over_budget)
 		caveat(ctx, "not-all-ranked", 0, 0, 0,
 		       "there are too many references to measure each",

@@ -1,5 +1,6 @@
 """How much many objects of one kind make this process grow, by the allocators' own word, and
-what the helper says of them. Prints {kind: {"grown", "allocated", "size", "resident", "count"}}.
+what the helper says of them. Prints {kind: {"grown", "allocated", "size", "resident", "count",
+"caveats"}}.
 
     python allocations.py LIBRARY COUNT     (objects of the commonest kinds; fewer of the others)
 """
@@ -43,9 +44,9 @@ def in_blocks():
         os.close(saved)
         out.seek(0)
         text = out.read().decode()
-    small = re.search(r"# bytes in allocated blocks\s*=\s*([\d,]+)", text).group(1)
+    small = re.search(r"# bytes in allocated blocks\s*=\s*([\d,]+)", text)  # none: no pymalloc
     large = libc.mallinfo2()
-    return int(small.replace(",", "")) + large.uordblks + large.hblkhd
+    return int(small.group(1).replace(",", "") if small else 0) + large.uordblks + large.hblkhd
 
 
 def resident():
@@ -202,6 +203,7 @@ def main():
                        for roots in (shared + [(made,)], shared))
         own = both["items"][-1]
         out[kind] = {"grown": grown, "resident": pages, "count": count,
+                     "caveats": [caveat["kind"] for caveat in both["caveats"]],
                      "size": both["size"] - alone["size"] - own["own_size"],
                      "allocated": both["allocated"] - alone["allocated"] - own["own_allocated"]}
         kept.append(made)
