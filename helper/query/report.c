@@ -63,7 +63,10 @@ void rme_report_identity(struct rme_query_ctx *ctx, rme_addr object)
 		struct rme_type *t = rme_type_get(&ctx->py, rme_type_of(&ctx->py, object));
 		if (t) {
 			type = t->address;
+			/* It was counted already, as an estimate too, if it is one. */
+			uint64_t n_estimated = t->n_estimated;
 			own = rme_size_of(&ctx->py, t, object);
+			t->n_estimated = n_estimated;
 			if (ctx->allocated)
 				allocated = rme_allocated_of(&ctx->py, t, object, own);
 		}

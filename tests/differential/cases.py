@@ -165,6 +165,75 @@ def parts_of_code(ask):
 
 
 @case
+def constants_of_a_function(ask):
+    space = {}
+    exec("def function():\n    return %r, %r" % ("x" * 100000, 10 ** 1000), space)
+    function = space["function"]
+    parts = [o for o in function.__code__.co_consts if isinstance(o, (str, int, tuple))]
+    parts += [o for part in parts if isinstance(part, tuple) for o in part]
+    wanted = sum(map(getsizeof, parts))
+    if not wanted < ask.weighs(function) < wanted + 3000:
+        yield "%d, not %d and what is around" % (ask.weighs(function), wanted)
+    if ask.weighs(function, flags=TRAVERSE_ONLY) > 3000:
+        yield "the measure `traverse` counts constants"
+
+
+def estimates(ask, obj, size, word):
+    """The caveat must name the type; the rest of the answer must stand."""
+    reply = ask.helper.memory(obj)
+    told = [(c["kind"], c["count"], c["type"].rpartition(".")[2]) for c in reply["caveats"]
+            if c["type"] and c["type"].rpartition(".")[2] == type(obj).__name__]
+    if told != [("estimated-size", 1, type(obj).__name__)]:
+        yield "caveats: %s" % reply["caveats"]
+    elif not [c for c in reply["caveats"] if word in c["message"]]:
+        yield "told as %s" % reply["caveats"]
+    if reply["items"][0]["own_size"] != size:
+        yield "%d, not %d" % (reply["items"][0]["own_size"], size)
+
+
+@case
+def a_sizeof_in_python(ask):
+    """Not run: it may do anything."""
+    called = []
+
+    class Sized:
+        def __init__(self):
+            self.attribute = ["of its own"]
+
+        def __sizeof__(self):
+            called.append(self)
+            return 10 ** 6
+
+    class Lists(list):
+        def __sizeof__(self):
+            called.append(self)
+            raise SystemExit
+
+    one, plain = Sized(), type("Plain", (), {"__init__": Sized.__init__})()
+    yield from estimates(ask, one, getsizeof(plain), "written in Python")
+    empty = type("Plain", (list,), {})()
+    yield from estimates(ask, Lists(), getsizeof(empty), "written in Python")
+    if not any(part is one.attribute for part in ask.reachable(one)):
+        yield "what it refers to is not reached"
+    if called:
+        yield "it was called"
+
+
+@case
+def a_sizeof_in_an_extension(ask):
+    """C code of others, as a method or (Cython's functions) not: the same caveat."""
+    try:
+        import numpy
+        from pandas._libs.index import Int64Engine
+    except ImportError:
+        return
+    engine = Int64Engine(numpy.arange(1000))
+    engine.get_loc(5)  # it makes a table then, which __sizeof__ counts
+    header = getsizeof([]) - [].__sizeof__()
+    yield from estimates(ask, engine, object.__sizeof__(engine) + header, "is not known here")
+
+
+@case
 def names_of_a_class(ask):
     cls = type("NameOfItsOwn", (), {"__slots__": ("one_slot", "another")})
     cls.__qualname__ = "another.NameOfItsOwn"
@@ -428,6 +497,42 @@ def numpy_arrays(ask):
     numbers = numpy.zeros(100000)
     if not getsizeof(numbers) <= ask.weighs(numbers[10:20], classes=False) < getsizeof(numbers) + 2000:
         yield "a view's owner: %d" % ask.weighs(numbers[10:20], classes=False)
+
+
+@case
+def what_arrays_weigh(ask):
+    """The bytes of each buffer once, wherever it is looked into from, and the objects around."""
+    try:
+        import numpy
+    except ImportError:
+        return
+    owner, data = numpy.arange(30000.0).reshape(100, 300), bytes(50000)
+    record = numpy.zeros(1000, [("number", "i4"), ("text", "S20"), ("deep", [("x", "f8", 3)])])
+    masked = numpy.ma.array(numpy.arange(5000), mask=numpy.arange(5000) % 2 == 0)
+    rows = numpy.rec.array([(i, 0.5) for i in range(1000)])
+    for root, buffers in [
+            (owner[5:], owner.nbytes), (owner[1:][::2][3:, 5:].T, owner.nbytes),
+            ([owner, owner[1:], owner[1:][:2]], owner.nbytes), (owner[7, 8:8], owner.nbytes),
+            (numpy.broadcast_to(owner[0], (1000, 300)), owner.nbytes),
+            (numpy.lib.stride_tricks.as_strided(owner, (7, 7), (8, 8)), owner.nbytes),
+            (owner.view("u1"), owner.nbytes), (memoryview(owner), owner.nbytes),
+            (numpy.asarray(memoryview(owner)[1:]), owner.nbytes),
+            (numpy.frombuffer(data, "f4")[10:][::3], 0), (numpy.frombuffer(data), 0),
+            (record, record.nbytes), (record["deep"]["x"][5:], record.nbytes),
+            (record[3], record.nbytes), (record[["number", "text"]], record.nbytes),
+            (rows, rows.nbytes), (rows.f1, rows.nbytes),
+            (masked, masked.data.nbytes + masked.mask.nbytes),
+            (masked[10:20], masked.data.nbytes + masked.mask.nbytes),
+            (numpy.matrix(owner, copy=False), owner.nbytes), (owner.flat, owner.nbytes)]:
+        parts = ask.reachable(root)
+        total, weight = sum(map(getsizeof, parts)), ask.weighs(root, classes=False)
+        found = sum(o.nbytes for o in parts if isinstance(o, numpy.ndarray) and o.flags.owndata
+                    and o.nbytes > 100)
+        if (total, found) != (weight, buffers):
+            yield "%r of %s: %d bytes of buffers, not %d; it weighs %d, object by object %d" % (
+                type(root), getattr(root, "shape", None), found, buffers, weight, total)
+        if isinstance(getattr(root, "base", None), bytes) and not any(o is data for o in parts):
+            yield "frombuffer does not lead to its bytes"
 
 
 @case
