@@ -199,6 +199,8 @@ static void mapping_caveats(struct rme_query_ctx *ctx)
 {
 	const struct rme_mapped *m = ctx->mapped;
 
+	if (ctx->request->query == RME_QUERY_WHY || ctx->request->query == RME_QUERY_REFERRERS)
+		return; /* they tell of no sizes */
 	if (m->n_files)
 		mapping_caveat(
 		    ctx, "file-backed", m->n_files, m->file, m->file_bytes,

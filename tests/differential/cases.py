@@ -598,6 +598,22 @@ def memory_maps(ask):
 
 
 @case
+def memory_maps_in_a_large_graph(ask):
+    """Where two threads share the walk, as they do in a snapshot."""
+    made = [[[i], "%d" % i] for i in range(120000)]
+    maps = [mmap.mmap(-1, 1000 + i) for i in range(30)]
+    for i, one in enumerate(maps):
+        made[i * 4000].append(one)
+        made[-i * 3000 - 1].append([one])
+    start = ask.helper.entry("rme_start", (ctypes.c_void_p, ctypes.c_uint64))
+    for call in (None, lambda block: start(block, 60000)):
+        reply = ask.helper.memory(made, call=call)
+        wanted = {"objects": len(maps), "bytes": sum(map(len, maps))}
+        if reply["mapped"]["anonymous"] != wanted or reply["objects"] < 300000:
+            yield "%r, not %r, among %d objects" % (reply["mapped"], wanted, reply["objects"])
+
+
+@case
 def a_numpy_memmap(ask):
     """The pages of a file are no heap: however many arrays look into them, the bytes that are
     mapped are told once, and a size has the headers."""
