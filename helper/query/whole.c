@@ -36,9 +36,9 @@ static enum rme_node expand(void *arg, rme_addr object, uint64_t cookie, bool de
 		*size = rme_size_of(&ctx->py, t, object);
 		rme_holds(&ctx->py, t, object, sink);
 	}
+	if (__builtin_expect(t->kind == RME_KIND_MMAP, 0))
+		rme_heap_mapping(ctx, object); /* as doubts are: of the last pass */
 	if (!w->again) {
-		if (__builtin_expect(t->kind == RME_KIND_MMAP, 0))
-			rme_heap_mapping(ctx, object);
 		t->n_objects++;
 		t->n_bytes += *size;
 		if (w->counted)
