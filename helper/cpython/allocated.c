@@ -16,7 +16,10 @@ enum {
 	CHUNK_MIN = 32,         /* MINSIZE, glibc's malloc.c */
 	MMAP_FROM = 128 * 1024, /* DEFAULT_MMAP_THRESHOLD */
 	PAGE = 4096,
-	PYOBJECT_HEADER = 16
+	PYOBJECT_HEADER = 16,
+	POOL_SZIDX = 36, /* struct pool_header, Objects/obmalloc.c: the same from 3.8 to 3.13 */
+	POOL_MAXNEXTOFFSET = 44,
+	POOL_HEADER = 48
 };
 
 /* A block of malloc. glibc keeps its size in the word before it, flags in the low bits;
@@ -37,11 +40,31 @@ static uint64_t malloc_block(rme_addr at, uint64_t n)
 }
 
 /* A block of PyObject_Malloc or PyMem_Malloc; 0 bytes: none. `at` may be 0: not known. */
-static uint64_t block(rme_addr at, uint64_t n)
+static uint64_t block(const struct rme_python *py, rme_addr at, uint64_t n)
 {
 	if (!n)
 		return 0;
-	return n <= SMALL_MAX ? (n + 15) & ~15ull : malloc_block(at, n);
+	return n <= SMALL_MAX && !py->no_pymalloc ? (n + 15) & ~15ull : malloc_block(at, n);
+}
+
+/* What pymalloc gave for a block of at least n bytes, by the head of its pool, whose blocks are
+ * all of one size; 0: it is in no pool. For objects that may have been larger when
+ * they were made. */
+static uint64_t pool_block(const struct rme_python *py, rme_addr at, uint64_t n)
+{
+	const uint64_t pool_size = rme_python_has(py, 10) ? 1 << 14 : 1 << 12;
+	rme_addr pool = at & ~(pool_size - 1);
+	volatile uint64_t told = 0;
+	struct rme_guard guard;
+
+	if (at - pool >= POOL_HEADER && RME_GUARD(py->guards, &guard)) {
+		uint64_t size = (rme_u32(pool + POOL_SZIDX) + 1ull) * 16;
+		if (size >= n && size <= SMALL_MAX && (at - pool - POOL_HEADER) % size == 0 &&
+		    rme_u32(pool + POOL_MAXNEXTOFFSET) == pool_size - size)
+			told = size;
+		rme_guard_pop(py->guards, &guard);
+	}
+	return told;
 }
 
 /* _PyInlineValuesSize (3.13, pycore_object.h): head, values, insertion order. */
@@ -69,7 +92,7 @@ static uint64_t separate_values(const struct rme_python *py, const struct rme_ty
 	uint64_t prefix = rme_u8(in.values - 1), n = k.n_entries + k.n_usable;
 	if (((n + 2 + 7) & ~7ull) != prefix)
 		n = prefix - 2;
-	return block(in.values - prefix, prefix + 8 * n);
+	return block(py, in.values - prefix, prefix + 8 * n);
 }
 
 static uint64_t str_blocks(const struct rme_python *py, rme_addr o, uint64_t headers,
@@ -92,8 +115,8 @@ static uint64_t str_blocks(const struct rme_python *py, rme_addr o, uint64_t hea
 	uint64_t copies = own_size > main + data ? own_size - main - data : 0;
 	if (!compact)
 		main = headers + basicsize; /* a subclass: its fields are not in its own size */
-	return block(o - headers, main) + (data ? block(rme_ptr(o + L(str_data)), data) : 0) +
-	       block(0, copies);
+	return block(py, o - headers, main) +
+	       (data ? block(py, rme_ptr(o + L(str_data)), data) : 0) + block(py, 0, copies);
 }
 
 /* The values of a split table apart from any instance: what getsizeof counts for them are
@@ -102,13 +125,13 @@ static uint64_t split_values(const struct rme_python *py, rme_addr values, uint6
 {
 	if (HAS(values_capacity)) { /* 3.13: head, values, insertion order */
 		uint64_t n = rme_u8(values + L(values_capacity));
-		return block(values, ((n + 7) & ~7ull) + 8 * (n + 1));
+		return block(py, values, ((n + 7) & ~7ull) + 8 * (n + 1));
 	}
 	if (HAS(keys_kind)) { /* 3.11, 3.12: see separate_values */
 		uint64_t prefix = rme_u8(values - 1);
-		return block(values - prefix, prefix + size);
+		return block(py, values - prefix, prefix + size);
 	}
-	return block(values, size);
+	return block(py, values, size);
 }
 
 static uint64_t dict_blocks(const struct rme_python *py, rme_addr o, uint64_t side)
@@ -122,7 +145,7 @@ static uint64_t dict_blocks(const struct rme_python *py, rme_addr o, uint64_t si
 	if (rme_i64(keys + L(keys_refcnt)) == 1) {
 		in_keys =
 		    L(keys_header_size) + k.index_bytes + rme_keys_capacity(k.size) * k.entry_size;
-		size = block(keys, in_keys);
+		size = block(py, keys, in_keys);
 	}
 	/* Values that are embedded in an instance are in that one's block (3.13). */
 	if (values && side > in_keys &&
@@ -139,27 +162,46 @@ static uint64_t odict_blocks(const struct rme_python *py, rme_addr o, uint64_t s
 	if (rme_ptr(o + L(odict_first)))
 		nodes = rme_u64(o + L(dict_used));
 	return dict_blocks(py, o, side - fast - nodes * L(odictnode_size)) +
-	       block(rme_ptr(o + L(odict_fast_nodes)), fast) + nodes * block(0, L(odictnode_size));
+	       block(py, rme_ptr(o + L(odict_fast_nodes)), fast) +
+	       nodes * block(py, 0, L(odictnode_size));
+}
+
+/* What the bases of a class keep for it in their tp_subclasses (add_subclass in
+ * Objects/typeobject.c): one weak reference, and its address as the key of each. Nothing
+ * else leads there. A reference that others hold too is counted where they lead to it. */
+static uint64_t subclass_entries(const struct rme_python *py, rme_addr o)
+{
+	rme_addr bases = rme_ptr(o + L(type_bases)), ref = rme_ptr(o + L(type_weaklist));
+	uint64_t n = bases ? rme_sequence_length(py, bases) : 0;
+
+	if (!ref || rme_type_of(py, ref) != py->sym.weakref || rme_ptr(ref + L(weakref_callback)) ||
+	    rme_u64(ref + L(object_refcnt)) != n)
+		return 0;
+	return block(py, 0, L(gc_head_size) + L(weakref_size)) +
+	       n * block(py, 0, L(int_digits) + 8);
 }
 
 /* A heap type's member table follows it, with room for one more row
- * (PyType_GenericAlloc). Static types are in no block. */
+ * (PyType_GenericAlloc), and tp_doc is a copy. Static types are in no block. */
 static uint64_t type_blocks(const struct rme_python *py, const struct rme_type *t, rme_addr o,
                             uint64_t own_size)
 {
 	struct rme_keys k;
-	rme_addr keys;
+	rme_addr keys, doc = rme_ptr(o + L(type_doc));
 	uint64_t size;
 
 	if (!(rme_u64(o + L(type_flags)) & FLAG_HEAPTYPE))
 		return own_size;
-	size = block(o - t->presize,
+	size = block(py, o - t->presize,
 	             t->presize + t->basicsize + t->itemsize * (rme_u64(o + L(var_size)) + 1));
 	keys = rme_ptr(o + L(heaptype_cached_keys));
 	if (keys && rme_keys_read(py, keys, &k))
-		size += block(keys, L(keys_header_size) + k.index_bytes +
-		                        rme_keys_capacity(k.size) * k.entry_size);
-	return size;
+		size += block(py, keys,
+		              L(keys_header_size) + k.index_bytes +
+		                  rme_keys_capacity(k.size) * k.entry_size);
+	if (doc)
+		size += block(py, doc, rme_strlen((const char *)doc) + 1);
+	return size + subclass_entries(py, o);
 }
 
 /* Up to 3.9 a code object keeps the frame of its last call (zombie frame) for the next. */
@@ -168,15 +210,15 @@ static uint64_t zombie_frame(struct rme_python *py, rme_addr code)
 	rme_addr frame = HAS(code_zombieframe) ? rme_ptr(code + L(code_zombieframe)) : 0;
 	struct rme_type *t = frame ? rme_type_get(py, rme_type_of(py, frame)) : NULL;
 
-	return t ? block(frame - t->presize, rme_size_of(py, t, frame)) : 0;
+	return t ? block(py, frame - t->presize, rme_size_of(py, t, frame)) : 0;
 }
 
 static uint64_t element_blocks(const struct rme_python *py, rme_addr o, uint64_t side)
 {
 	rme_addr extra = rme_ptr(o + L(element_extra));
 
-	return extra ? block(extra, L(elementextra_size)) +
-	                   block(rme_ptr(extra + L(elementextra_children)),
+	return extra ? block(py, extra, L(elementextra_size)) +
+	                   block(py, rme_ptr(extra + L(elementextra_children)),
 	                         side - L(elementextra_size))
 	             : 0;
 }
@@ -188,27 +230,28 @@ static uint64_t side_blocks(struct rme_python *py, const struct rme_type *t, rme
 {
 	switch (t->size_kind) {
 	case RME_KIND_LIST:
-		return block(rme_ptr(o + L(list_items)), side);
+		return block(py, rme_ptr(o + L(list_items)), side);
 	case RME_KIND_SET:
-		return block(rme_ptr(o + L(set_table)), side);
+		return block(py, rme_ptr(o + L(set_table)), side);
 	case RME_KIND_DICT:
 	case RME_KIND_DEFAULTDICT:
 		return dict_blocks(py, o, side);
 	case RME_KIND_ODICT:
 		return odict_blocks(py, o, side);
 	case RME_KIND_DEQUE:
-		return side / L(block_size) * block(rme_ptr(o + L(deque_leftblock)), L(block_size));
+		return side / L(block_size) *
+		       block(py, rme_ptr(o + L(deque_leftblock)), L(block_size));
 	case RME_KIND_ELEMENT:
 		return element_blocks(py, o, side);
 	case RME_KIND_NDARRAY: {
 		uint64_t data = rme_numpy_array_data(o);
-		return block(0, side - data) +
+		return block(py, 0, side - data) +
 		       (data ? malloc_block(rme_numpy_array_address(o), data) : 0);
 	}
 	case RME_KIND_BYTESIO:
-		return block(rme_ptr(o + L(bytesio_buf)), side);
+		return block(py, rme_ptr(o + L(bytesio_buf)), side);
 	default:
-		return block(0, side);
+		return block(py, 0, side);
 	}
 }
 
@@ -235,7 +278,7 @@ uint64_t rme_allocated_of(struct rme_python *py, const struct rme_type *t, rme_a
 		/* Room for one more item than it has (PyType_GenericAlloc). */
 		if (t->is_python && (int64_t)t->itemsize > 0)
 			main = ((main + 7) & ~7ull) + t->itemsize;
-		return block(o - headers, main + inline_values(py, t, o)) +
+		return block(py, o - headers, main + inline_values(py, t, o)) +
 		       separate_values(py, t, o);
 	}
 	switch (t->size_kind) {
@@ -243,11 +286,16 @@ uint64_t rme_allocated_of(struct rme_python *py, const struct rme_type *t, rme_a
 		return str_blocks(py, o, headers, t->basicsize, own_size) +
 		       separate_values(py, t, o);
 	case RME_KIND_CODE:
-		return block(o, own_size) + zombie_frame(py, o);
-	case RME_KIND_INT:
+		return block(py, o, own_size) + zombie_frame(py, o);
+	case RME_KIND_INT: {
+		/* A sum has a digit less than there was room for (x_add), a difference many. */
+		uint64_t told = pool_block(py, o - headers, own_size);
+		if (told)
+			return told + separate_values(py, t, o);
 		if (t->is_python)
 			main = int_subclass(py, t, own_size);
 		break;
+	}
 	case RME_KIND_FRAME:
 	case RME_KIND_GENERATOR:
 	case RME_KIND_NPSCALAR:
@@ -256,7 +304,18 @@ uint64_t rme_allocated_of(struct rme_python *py, const struct rme_type *t, rme_a
 		if (own_size > headers + t->basicsize)
 			main = headers + t->basicsize;
 	}
-	return block(o - headers, main + inline_values(py, t, o)) +
+	return block(py, o - headers, main + inline_values(py, t, o)) +
 	       (own_size > main ? side_blocks(py, t, o, own_size - main) : 0) +
 	       separate_values(py, t, o);
+}
+
+void rme_allocated_init(struct rme_python *py)
+{
+	struct rme_guard guard;
+
+	if (RME_GUARD(py->guards, &guard)) {
+		rme_addr modules = rme_ptr(py->interp + L(interp_modules)) - L(gc_head_size);
+		py->no_pymalloc = !pool_block(py, modules, L(gc_head_size) + L(dict_size));
+		rme_guard_pop(py->guards, &guard);
+	}
 }

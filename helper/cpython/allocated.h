@@ -6,6 +6,10 @@
 
 #include "cpython/type.h"
 
+/* Learns which allocator serves small blocks, from the dict of sys.modules: py->no_pymalloc is
+ * set where it is malloc (PYTHONMALLOC), or has margins (its debug hooks). */
+void rme_allocated_init(struct rme_python *py);
+
 /* Bytes. `own_size` is rme_size_of's. May fault: hold a guard. */
 uint64_t rme_allocated_of(struct rme_python *py, const struct rme_type *t, rme_addr object,
                           uint64_t own_size);

@@ -110,6 +110,10 @@ enum rme_kind rme_kind_named(const char *name)
 		return RME_KIND_NPVOID;
 	if (IS("numpy.dtype"))
 		return RME_KIND_NPDTYPE;
+	if (IS("numpy.flatiter"))
+		return RME_KIND_NPFLATITER;
+	if (IS("mmap.mmap"))
+		return RME_KIND_MMAP;
 	if (IS("functools.partial"))
 		return RME_KIND_PARTIAL;
 	if (IS("functools._lru_cache_wrapper"))

@@ -34,7 +34,8 @@ enum {
 	BYTES_SIZE = 16, /* ob_size: numpy.bytes_ is a bytes */
 	VOID_DESCR = 32, /* PyVoidScalarObject: obval, descr, flags, base */
 	VOID_BASE = 48,
-	ITEM_REFCOUNT = 1, /* NPY_ITEM_REFCOUNT: the elements are or hold objects */
+	ITEM_REFCOUNT = 1,     /* NPY_ITEM_REFCOUNT: the elements are or hold objects */
+	FLATITER_ARRAY = 1320, /* PyArrayIterObject: ao, behind five fields of 32 dimensions */
 	MAX_STRUCT_DEPTH = 4
 };
 
@@ -165,6 +166,13 @@ void rme_numpy_dtype_references(rme_addr descr, const struct rme_sink *sink)
 		rme_sink_visit(sink, rme_ptr(subarray)); /* base, shape */
 		rme_sink_visit(sink, rme_ptr(subarray + 8));
 	}
+}
+
+void rme_numpy_flatiter_references(rme_addr it, const struct rme_type *t,
+                                   const struct rme_sink *sink)
+{
+	if (t->basicsize >= FLATITER_ARRAY + 8)
+		rme_sink_visit(sink, rme_ptr(it + FLATITER_ARRAY));
 }
 
 /* Hands out the object elements of one run of the innermost dimension. */

@@ -28,4 +28,8 @@ void rme_numpy_scalar_references(rme_addr scalar, const struct rme_type *t,
                                  const struct rme_sink *sink);
 void rme_numpy_dtype_references(rme_addr descr, const struct rme_sink *sink);
 
+/* The array that `array.flat` goes through. */
+void rme_numpy_flatiter_references(rme_addr it, const struct rme_type *t,
+                                   const struct rme_sink *sink);
+
 #endif

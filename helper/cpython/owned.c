@@ -237,6 +237,9 @@ void rme_refs_owned(struct rme_python *py, struct rme_type *t, rme_addr o,
 	case RME_KIND_NPDTYPE:
 		rme_numpy_dtype_references(o, sink);
 		break;
+	case RME_KIND_NPFLATITER:
+		rme_numpy_flatiter_references(o, t, sink);
+		break;
 	default:
 		break;
 	}

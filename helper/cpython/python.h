@@ -30,6 +30,7 @@ struct rme_python {
 	bool has_symbols;  /* sym is from a binary; else from memory: discover.h */
 	rme_addr interp;   /* the main interpreter */
 	rme_addr lookdict; /* rme_dict_find_lookdict's (dict.h); 0: not known */
+	bool no_pymalloc;  /* rme_allocated_init's (allocated.h) */
 	struct rme_types *types;
 	struct rme_names *names; /* of types whose tp_name is not there */
 };

@@ -112,7 +112,9 @@ static void find_sizeof(struct rme_python *py, struct rme_type *t)
 		if (base == py->sym.object)
 			return;
 		if (rme_type_of(py, found) != py->sym.method_descriptor) {
-			t->size_by = RME_SIZEOF_PYTHON;
+			/* Cython's functions are of types of its own. */
+			t->size_by = rme_type_of(py, found) == py->sym.function ? RME_SIZEOF_PYTHON
+			                                                        : RME_SIZEOF_C;
 			return;
 		}
 		enum rme_kind kind = rme_kind_of(py, base);

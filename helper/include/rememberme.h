@@ -195,14 +195,17 @@ RME_EXPORT int64_t rme_run(struct rme_block *block);
 /* What a successful reply holds, by query. Every reply has "python":"3.12.1",
  * "references":"owned"|"traverse", "classes":"on"|"off" and "caveats", a list of
  * {"kind":…,"type":NAME|null,"count":N,"address":"0x…"|null,"message":SENTENCE}.
+ * What mmap.mmap objects map is no heap and in no size: the caveats "file-backed" (files,
+ * and shared memory that has a name) and "anonymous-mapping" have "bytes":N besides, each
+ * object counted once; "mapped" in MEMORY and FRAMES, of each item and of all together, is
+ * {"files":{"objects":N,"bytes":N},"anonymous":{"objects":N,"bytes":N}}.
  * OBJECT below is "address":"0x…","type":…,"own_size":N,"size":N,"objects":N,
  * "size_without_classes":N; sizes of all items together (shared objects once)
  * stand at the top as "size","objects","size_without_classes".
  * With RME_ALLOCATED OBJECT has "own_allocated" after "own_size", and "allocated" stands
- * after every "size" that has "objects" beside it, of MEMORY, TOP, TREE, FRAMES (INSPECT has
- * "own_allocated"): bytes that the allocator gave, attribute storage of instances and
- * rounding included; null where it was not measured.
- * FRAME is "thread":N|null,"frame":N,"function":…,"file":…,"line":N|null.
+ * after every "size" of MEMORY, TOP, TREE, FRAMES (INSPECT has "own_allocated"): bytes that the
+ * allocator gave, attribute storage of instances and rounding included; null where it was not
+ * measured. FRAME is "thread":N|null,"frame":N,"function":…,"file":…,"line":N|null.
  *
  *   MEMORY  "items":[{"expr":TEXT,OBJECT}…], or one per frame without EXPR:
  *           [{"expr":null,FRAME,"size":N,"objects":N,"size_without_classes":N}…]

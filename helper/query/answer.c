@@ -152,6 +152,8 @@ void rme_query_answer(struct rme_block *block, struct rme_arena *arena, struct r
 	ctx->json = (struct rme_json){&ctx->out, false};
 	if (rme_python_init(&ctx->py, ctx->request, arena, guards, &ctx->error) &&
 	    rme_heap_init(ctx)) {
+		if (ctx->allocated)
+			rme_allocated_init(&ctx->py);
 		rme_python_version_append(&ctx->py, &text);
 		rme_json_open(&ctx->json, NULL);
 		rme_json_text(&ctx->json, "python", version, text.size);

@@ -25,19 +25,24 @@ static bool is_selected(const struct frames *f, const struct rme_frame *frame)
 static void report_unmeasured(struct rme_query_ctx *ctx)
 {
 	rme_json_null(&ctx->json, "size");
+	if (ctx->allocated)
+		rme_json_null(&ctx->json, "allocated");
 	rme_json_null(&ctx->json, "objects");
 	rme_json_null(&ctx->json, "size_without_classes");
+	rme_json_null(&ctx->json, "mapped");
 	ctx->n_unmeasured++;
 }
 
 static void report_measured(struct frames *f, const struct rme_frame *frame)
 {
+	const struct rme_mapped before = *f->ctx->mapped;
 	struct rme_size size;
 
 	rme_heap_begin(f->ctx);
 	rme_heap_root_frame(f->ctx, frame);
 	rme_heap_measure(f->ctx, &size);
 	rme_report_size(f->ctx, &size);
+	rme_report_mapped(f->ctx, &before);
 	f->spent += size.objects;
 }
 
@@ -104,6 +109,7 @@ static void frames_each(struct frames *f)
 void rme_query_frames(struct rme_query_ctx *ctx)
 {
 	struct frames f = {.ctx = ctx};
+	const struct rme_mapped none = {0};
 	struct rme_size total;
 
 	if (!rme_query_select(ctx)) {
@@ -124,4 +130,5 @@ void rme_query_frames(struct rme_query_ctx *ctx)
 	frames_each(&f);
 	rme_heap_measure(ctx, &total);
 	rme_report_size(ctx, &total);
+	rme_report_mapped(ctx, &none);
 }

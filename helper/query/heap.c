@@ -1,5 +1,6 @@
 #include "cpython/dict.h"
 #include "cpython/fast.h"
+#include "cpython/mapping.h"
 #include "cpython/object.h"
 #include "graph/rounds.h"
 #include "query/query.h"
@@ -62,6 +63,8 @@ static inline __attribute__((always_inline)) enum rme_node expand(void *arg, rme
 		*size = rme_size_of(py, t, object);
 		if (!t->leaf)
 			rme_refs_of(py, t, object, ctx->owned, sink);
+		if (__builtin_expect(t->kind == RME_KIND_MMAP, 0))
+			rme_heap_mapping(ctx, object);
 	}
 	if (__builtin_expect(ctx->allocated, 0))
 		ctx->walk.n_second += rme_allocated_of(py, t, object, *size);
@@ -138,7 +141,8 @@ bool rme_heap_init(struct rme_query_ctx *ctx)
 	struct rme_guard guard;
 
 	ctx->namespaces = rme_arena_alloc(ctx->arena, MAX_NAMESPACES * sizeof(rme_addr));
-	if (!ctx->namespaces ||
+	ctx->mapped = rme_arena_alloc(ctx->arena, sizeof *ctx->mapped);
+	if (!ctx->namespaces || !ctx->mapped ||
 	    !rme_walk_init(&ctx->walk, ctx->arena, ctx->guards, prepare, expand, ctx)) {
 		rme_error_set(&ctx->error, "out-of-memory",
 		              "not enough address space for the walk; is there a limit on the "
@@ -250,6 +254,19 @@ bool rme_heap_inside(struct rme_query_ctx *ctx, rme_addr object)
 	return !is_namespace(ctx, object);
 }
 
+void rme_heap_mapping(struct rme_query_ctx *ctx, rme_addr object)
+{
+	struct rme_mapped *m = ctx->mapped;
+	struct rme_mapping mapping;
+
+	if (!rme_mapping_read(&ctx->py, object, &mapping))
+		return;
+	__atomic_fetch_add(mapping.anonymous ? &m->n_anonymous : &m->n_files, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(mapping.anonymous ? &m->anonymous_bytes : &m->file_bytes, mapping.bytes,
+	                   __ATOMIC_RELAXED);
+	__atomic_store_n(mapping.anonymous ? &m->anonymous : &m->file, object, __ATOMIC_RELAXED);
+}
+
 static void reset_type(void *arg, struct rme_type *t)
 {
 	(void)arg;
@@ -259,5 +276,6 @@ static void reset_type(void *arg, struct rme_type *t)
 void rme_heap_reset_doubts(struct rme_query_ctx *ctx)
 {
 	ctx->doubts = (struct rme_doubts){0};
+	*ctx->mapped = (struct rme_mapped){0};
 	rme_types_each(&ctx->py, reset_type, NULL);
 }

@@ -11,6 +11,7 @@ static int one_frame(void *arg, const struct rme_frame *frame)
 {
 	struct frames *f = arg;
 	struct rme_query_ctx *ctx = f->ctx;
+	const struct rme_mapped before = *ctx->mapped;
 	struct rme_size size;
 
 	if (!f->report) {
@@ -24,6 +25,7 @@ static int one_frame(void *arg, const struct rme_frame *frame)
 	rme_json_null(&ctx->json, "expr");
 	rme_report_frame(ctx, f->thread, frame);
 	rme_report_size(ctx, &size);
+	rme_report_mapped(ctx, &before);
 	rme_json_close(&ctx->json);
 	return ctx->walk.cancelled;
 }
@@ -53,6 +55,7 @@ static void frames_of_all(struct rme_query_ctx *ctx, bool report)
 
 static void memory_of_frames(struct rme_query_ctx *ctx)
 {
+	const struct rme_mapped none = {0};
 	struct rme_size total;
 
 	if (!(ctx->request->flags & RME_ALL_THREADS) && !rme_query_select(ctx))
@@ -65,12 +68,14 @@ static void memory_of_frames(struct rme_query_ctx *ctx)
 	frames_of_all(ctx, false);
 	rme_heap_measure(ctx, &total);
 	rme_report_size(ctx, &total);
+	rme_report_mapped(ctx, &none);
 }
 
 void rme_query_memory(struct rme_query_ctx *ctx)
 {
 	rme_addr roots[RME_MAX_FORCED];
 	const struct rme_expr *exprs[RME_MAX_FORCED];
+	struct rme_mapped before = {0};
 	struct rme_size size;
 	uint32_t n;
 
@@ -85,11 +90,13 @@ void rme_query_memory(struct rme_query_ctx *ctx)
 		rme_heap_begin(ctx);
 		if (n == 1)
 			rme_heap_reset_doubts(ctx);
+		before = *ctx->mapped;
 		rme_heap_root(ctx, roots[i], true);
 		rme_heap_measure(ctx, &size);
 		rme_json_open(&ctx->json, NULL);
 		rme_json_text(&ctx->json, "expr", exprs[i] + 1, exprs[i]->text_size);
 		rme_report_object(ctx, roots[i], &size);
+		rme_report_mapped(ctx, &before);
 		rme_json_close(&ctx->json);
 	}
 	rme_json_array_end(&ctx->json);
@@ -98,7 +105,9 @@ void rme_query_memory(struct rme_query_ctx *ctx)
 		rme_heap_reset_doubts(ctx);
 		for (uint32_t i = 0; i < n; i++)
 			rme_heap_root(ctx, roots[i], true);
+		before = *ctx->mapped;
 		rme_heap_measure(ctx, &size);
 	}
 	rme_report_size(ctx, &size);
+	rme_report_mapped(ctx, &before);
 }

@@ -21,6 +21,13 @@ struct rme_doubts {
 	rme_addr freed;
 };
 
+/* What mmap.mmap objects among the counted ones map, by files and by none: in no size. */
+struct rme_mapped {
+	uint64_t n_files, file_bytes;
+	uint64_t n_anonymous, anonymous_bytes;
+	rme_addr file, anonymous; /* an object of each kind */
+};
+
 struct rme_whole; /* whole.h */
 
 struct rme_query_ctx {
@@ -34,8 +41,9 @@ struct rme_query_ctx {
 	struct rme_error error; /* kind[0] != 0: the query failed */
 	struct rme_walk walk;
 	struct rme_doubts doubts;
-	bool owned;     /* references owned, not traverse */
-	bool classes;   /* classes on */
+	struct rme_mapped *mapped; /* counted as doubts are; both threads of a walk add to it */
+	bool owned;                /* references owned, not traverse */
+	bool classes;              /* classes on */
 	bool allocated; /* RME_ALLOCATED: the walk's second figure is what the allocator gave */
 	rme_addr *namespaces; /* dicts of the modules: never entered */
 	uint64_t n_namespaces;
@@ -122,6 +130,9 @@ static inline bool rme_heap_sound(struct rme_query_ctx *ctx, rme_addr object, st
 	return true;
 }
 
+/* Notes what an object of RME_KIND_MMAP maps. May fault: hold a guard. */
+void rme_heap_mapping(struct rme_query_ctx *ctx, rme_addr object);
+
 /* Every later doubt counts from zero: called before the walk that the caveats are about. */
 void rme_heap_reset_doubts(struct rme_query_ctx *ctx);
 
@@ -133,7 +144,12 @@ void rme_report_type(struct rme_query_ctx *ctx, const char *key, rme_addr type);
 void rme_report_identity(struct rme_query_ctx *ctx, rme_addr object);
 /* These, "size", "objects", "size_without_classes" */
 void rme_report_object(struct rme_query_ctx *ctx, rme_addr object, const struct rme_size *size);
+/* "size" and, where it was asked for, "allocated" */
+void rme_report_bytes(struct rme_query_ctx *ctx, const struct rme_size *size);
+/* These, "objects", "size_without_classes" */
 void rme_report_size(struct rme_query_ctx *ctx, const struct rme_size *size);
+/* "mapped": what was noted since `before` */
+void rme_report_mapped(struct rme_query_ctx *ctx, const struct rme_mapped *before);
 /* "thread", "frame", "function", "file", "line" */
 void rme_report_frame(struct rme_query_ctx *ctx, const struct rme_python_thread *thread,
                       const struct rme_frame *frame);

@@ -3,7 +3,7 @@
 
 enum { MAX_NAME = 512 };
 
-void rme_report_size(struct rme_query_ctx *ctx, const struct rme_size *size)
+void rme_report_bytes(struct rme_query_ctx *ctx, const struct rme_size *size)
 {
 	rme_json_unsigned(&ctx->json, "size", size->bytes);
 	/* No figure is not 0. */
@@ -11,8 +11,33 @@ void rme_report_size(struct rme_query_ctx *ctx, const struct rme_size *size)
 		rme_json_unsigned(&ctx->json, "allocated", size->second);
 	else if (ctx->allocated)
 		rme_json_null(&ctx->json, "allocated");
+}
+
+void rme_report_size(struct rme_query_ctx *ctx, const struct rme_size *size)
+{
+	rme_report_bytes(ctx, size);
 	rme_json_unsigned(&ctx->json, "objects", size->objects);
 	rme_json_unsigned(&ctx->json, "size_without_classes", size->bytes_first);
+}
+
+static void mapped(struct rme_json *j, const char *key, uint64_t objects, uint64_t bytes)
+{
+	rme_json_open(j, key);
+	rme_json_unsigned(j, "objects", objects);
+	rme_json_unsigned(j, "bytes", bytes);
+	rme_json_close(j);
+}
+
+void rme_report_mapped(struct rme_query_ctx *ctx, const struct rme_mapped *before)
+{
+	const struct rme_mapped *m = ctx->mapped;
+
+	rme_json_open(&ctx->json, "mapped");
+	mapped(&ctx->json, "files", m->n_files - before->n_files,
+	       m->file_bytes - before->file_bytes);
+	mapped(&ctx->json, "anonymous", m->n_anonymous - before->n_anonymous,
+	       m->anonymous_bytes - before->anonymous_bytes);
+	rme_json_close(&ctx->json);
 }
 
 void rme_report_type(struct rme_query_ctx *ctx, const char *key, rme_addr type)
@@ -38,7 +63,10 @@ void rme_report_identity(struct rme_query_ctx *ctx, rme_addr object)
 		struct rme_type *t = rme_type_get(&ctx->py, rme_type_of(&ctx->py, object));
 		if (t) {
 			type = t->address;
+			/* It was counted already, as an estimate too, if it is one. */
+			uint64_t n_estimated = t->n_estimated;
 			own = rme_size_of(&ctx->py, t, object);
+			t->n_estimated = n_estimated;
 			if (ctx->allocated)
 				allocated = rme_allocated_of(&ctx->py, t, object, own);
 		}
@@ -146,6 +174,42 @@ static void type_caveats(void *arg, struct rme_type *t)
 		    "from the memory of the object");
 }
 
+static void mapping_caveat(struct rme_query_ctx *ctx, const char *kind, uint64_t n,
+                           rme_addr example, uint64_t bytes, const char *what)
+{
+	struct rme_json *j = &ctx->json;
+	char sentence[512];
+	struct rme_buffer text = {sentence, sizeof sentence, 0, false};
+
+	rme_buffer_unsigned(&text, n);
+	rme_buffer_text(&text, what);
+	rme_buffer_unsigned(&text, bytes);
+	rme_buffer_text(&text, " bytes, which are no heap and in no size");
+	rme_json_open(j, NULL);
+	rme_json_string(j, "kind", kind);
+	rme_json_string(j, "type", "mmap.mmap");
+	rme_json_unsigned(j, "count", n);
+	rme_json_unsigned(j, "bytes", bytes);
+	rme_json_address(j, "address", example);
+	rme_json_text(j, "message", sentence, text.size);
+	rme_json_close(j);
+}
+
+static void mapping_caveats(struct rme_query_ctx *ctx)
+{
+	const struct rme_mapped *m = ctx->mapped;
+
+	if (ctx->request->query == RME_QUERY_WHY || ctx->request->query == RME_QUERY_REFERRERS)
+		return; /* they tell of no sizes */
+	if (m->n_files)
+		mapping_caveat(
+		    ctx, "file-backed", m->n_files, m->file, m->file_bytes,
+		    " mmap object(s), as numpy.memmap has, map files or shared memory: ");
+	if (m->n_anonymous)
+		mapping_caveat(ctx, "anonymous-mapping", m->n_anonymous, m->anonymous,
+		               m->anonymous_bytes, " mmap object(s) map anonymous memory: ");
+}
+
 void rme_report_caveats(struct rme_query_ctx *ctx)
 {
 	struct rme_json *j = &ctx->json;
@@ -162,6 +226,12 @@ void rme_report_caveats(struct rme_query_ctx *ctx)
 		       " reachable object(s) have no valid reference count",
 		       " (freed?); they are left out");
 	rme_types_each(&ctx->py, type_caveats, ctx);
+	mapping_caveats(ctx);
+	if (ctx->allocated && ctx->py.no_pymalloc)
+		caveat(ctx, "allocator", 0, 0, 0,
+		       "small blocks are not CPython's own allocator's here (PYTHONMALLOC, -X dev)",
+		       ": what was allocated is told as glibc's malloc gives it, and without the "
+		       "margins of debug hooks");
 	if (ctx->over_budget)
 		caveat(ctx, "not-all-ranked", 0, 0, 0,
 		       "there are too many references to measure each",

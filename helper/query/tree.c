@@ -84,7 +84,7 @@ static void close_node(struct tree *t, const struct level *level)
 	rme_json_array_end(j);
 	rme_json_open(j, "more");
 	rme_json_unsigned(j, "children", level->n_rest);
-	rme_json_unsigned(j, "size", level->rest.bytes);
+	rme_report_bytes(t->ctx, &level->rest);
 	rme_json_close(j);
 	rme_json_close(j);
 }

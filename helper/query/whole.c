@@ -39,6 +39,8 @@ static inline __attribute__((always_inline)) enum rme_node expand(void *arg, rme
 		*size = rme_size_of(&ctx->py, t, object);
 		rme_holds(&ctx->py, t, object, sink);
 	}
+	if (__builtin_expect(t->kind == RME_KIND_MMAP, 0))
+		rme_heap_mapping(ctx, object); /* as doubts are: of the last pass */
 	if (!w->again) {
 		t->n_objects++;
 		t->n_bytes += *size;

@@ -77,7 +77,8 @@ def test_core_equals_live(zoo, interpreter, debugger, origin, measure):
         reply = answer.reply
         assert reply["target"]["kind"] == "core"
         wrong += ["%s: %s" % (command, line) for line in differences(essence(reply), expected)]
-        wrong += ["%s: caveat %s" % (command, c) for c in reply["caveats"]]
+        wrong += ["%s: caveat %s" % (command, c) for c in reply["caveats"]
+                  if c["kind"] != "anonymous-mapping"]  # the zoo has an mmap
     assert not wrong, "\n".join(wrong[:40])
 
 

@@ -1,5 +1,6 @@
 """How much many objects of one kind make this process grow, by the allocators' own word, and
-what the helper says of them. Prints {kind: {"grown", "allocated", "size", "resident", "count"}}.
+what the helper says of them. Prints {kind: {"grown", "allocated", "size", "resident", "count",
+"caveats"}}.
 
     python allocations.py LIBRARY COUNT     (objects of the commonest kinds; fewer of the others)
 """
@@ -43,9 +44,9 @@ def in_blocks():
         os.close(saved)
         out.seek(0)
         text = out.read().decode()
-    small = re.search(r"# bytes in allocated blocks\s*=\s*([\d,]+)", text).group(1)
+    small = re.search(r"# bytes in allocated blocks\s*=\s*([\d,]+)", text)  # none: no pymalloc
     large = libc.mallinfo2()
-    return int(small.replace(",", "")) + large.uordblks + large.hblkhd
+    return int(small.group(1).replace(",", "") if small else 0) + large.uordblks + large.hblkhd
 
 
 def resident():
@@ -117,6 +118,22 @@ def replaced(i):
     return one
 
 
+LARGE = 10 ** 100
+
+
+def a_class(i, base):
+    class Class(base):
+        def __init__(self):
+            self.attribute = None
+    return Class
+
+
+def classes(make):
+    """Of a base of their own, whose table of subclasses grows with them."""
+    base = type("Base", (), {"__slots__": ()})
+    return lambda i: make(i, base), MANY // 60
+
+
 KINDS = {
     "instances": (Plain, MANY),
     "instances with one attribute": (lambda i: One(), MANY),
@@ -142,6 +159,22 @@ KINDS = {
     "long bytes": (lambda i: b"%1000d" % i, MANY // 10),
     "large bytes": (lambda i: bytes(200000), MANY // 1500),
     "grown dicts": (lambda i: {k: None for k in range(100)}, MANY // 60),
+    "sums": (lambda i: 10 ** 9 + i, MANY // 6),
+    "differences of large numbers": (lambda i: (LARGE + i) - (LARGE - 1000), MANY // 6),
+    "products": (lambda i: (i + 3) * (12345678901 << 31), MANY // 6),
+    "numbers from text": (lambda i: int("%d" % (10 ** 30 + i)), MANY // 6),
+    "long numbers": (lambda i: (1 << 5000) + i, MANY // 60),
+}
+# What a class holds is measured with classes on. The table of its base's subclasses, which
+# has a place for it, is the base's: 30 to 80 bytes a class.
+CLASSES = {
+    "classes": classes(a_class),
+    "empty classes": classes(lambda i, base: type("Class%d" % i, (base,), {})),
+    "classes with a docstring": classes(
+        lambda i, base: type("Class%d" % i, (base,), {"__doc__": "%0500d" % i})),
+    "classes with __slots__": classes(
+        lambda i, base: type("Class%d" % i, (base,), {"__slots__": ("a", "b")})),
+    "classes with two bases": classes(lambda i, base: type("Class%d" % i, (Plain, base), {})),
 }
 
 
@@ -162,15 +195,17 @@ def main():
     gc.disable()
     numbers = list(range(MANY))  # not the objects' own
     asker.memory([])  # its own first time
-    for kind, (make, count) in KINDS.items():
+    for kind, (make, count) in dict(KINDS, **CLASSES).items():
+        flags = ALLOCATED if kind in CLASSES else NO_CLASSES | ALLOCATED
         made, grown, pages = grow(lambda i: make(numbers[i]), count)
-        both, alone = (asker.ask(helpers.MEMORY, [(one,)], flags=NO_CLASSES | ALLOCATED)
-                       for one in ([made, numbers], numbers))
-        rest = sys.getsizeof([made, numbers]) + 16  # rounding of that list
-        own = asker.memory(made, flags=NO_CLASSES | ALLOCATED)["items"][0]["own_allocated"]
+        shared = [(numbers,), (Plain,), (Slots,), (a_class,)]
+        both, alone = (asker.ask(helpers.MEMORY, roots, flags=flags)
+                       for roots in (shared + [(made,)], shared))
+        own = both["items"][-1]
         out[kind] = {"grown": grown, "resident": pages, "count": count,
-                     "size": both["size"] - alone["size"] - sys.getsizeof(made),
-                     "allocated": both["allocated"] - alone["allocated"] - own - rest}
+                     "caveats": [caveat["kind"] for caveat in both["caveats"]],
+                     "size": both["size"] - alone["size"] - own["own_size"],
+                     "allocated": both["allocated"] - alone["allocated"] - own["own_allocated"]}
         kept.append(made)
     json.dump(out, sys.stdout)
 

@@ -14,12 +14,14 @@ import decimal
 import functools
 import io
 import json
+import mmap
 import os
 import re
 import select
 import sqlite3
 import struct
 import sys
+import tempfile
 import types
 import xml.parsers.expat
 import zlib
@@ -160,6 +162,75 @@ def parts_of_code(ask):
             parts += [code.co_varnames, code.co_cellvars, code.co_freevars]
         yield from ask.owns(code, *parts)
         yield from ask.owns(code.co_consts, *code.co_consts)
+
+
+@case
+def constants_of_a_function(ask):
+    space = {}
+    exec("def function():\n    return %r, %r" % ("x" * 100000, 10 ** 1000), space)
+    function = space["function"]
+    parts = [o for o in function.__code__.co_consts if isinstance(o, (str, int, tuple))]
+    parts += [o for part in parts if isinstance(part, tuple) for o in part]
+    wanted = sum(map(getsizeof, parts))
+    if not wanted < ask.weighs(function) < wanted + 3000:
+        yield "%d, not %d and what is around" % (ask.weighs(function), wanted)
+    if ask.weighs(function, flags=TRAVERSE_ONLY) > 3000:
+        yield "the measure `traverse` counts constants"
+
+
+def estimates(ask, obj, size, word):
+    """The caveat must name the type; the rest of the answer must stand."""
+    reply = ask.helper.memory(obj)
+    told = [(c["kind"], c["count"], c["type"].rpartition(".")[2]) for c in reply["caveats"]
+            if c["type"] and c["type"].rpartition(".")[2] == type(obj).__name__]
+    if told != [("estimated-size", 1, type(obj).__name__)]:
+        yield "caveats: %s" % reply["caveats"]
+    elif not [c for c in reply["caveats"] if word in c["message"]]:
+        yield "told as %s" % reply["caveats"]
+    if reply["items"][0]["own_size"] != size:
+        yield "%d, not %d" % (reply["items"][0]["own_size"], size)
+
+
+@case
+def a_sizeof_in_python(ask):
+    """Not run: it may do anything."""
+    called = []
+
+    class Sized:
+        def __init__(self):
+            self.attribute = ["of its own"]
+
+        def __sizeof__(self):
+            called.append(self)
+            return 10 ** 6
+
+    class Lists(list):
+        def __sizeof__(self):
+            called.append(self)
+            raise SystemExit
+
+    one, plain = Sized(), type("Plain", (), {"__init__": Sized.__init__})()
+    yield from estimates(ask, one, getsizeof(plain), "written in Python")
+    empty = type("Plain", (list,), {})()
+    yield from estimates(ask, Lists(), getsizeof(empty), "written in Python")
+    if not any(part is one.attribute for part in ask.reachable(one)):
+        yield "what it refers to is not reached"
+    if called:
+        yield "it was called"
+
+
+@case
+def a_sizeof_in_an_extension(ask):
+    """C code of others, as a method or (Cython's functions) not: the same caveat."""
+    try:
+        import numpy
+        from pandas._libs.index import Int64Engine
+    except ImportError:
+        return
+    engine = Int64Engine(numpy.arange(1000))
+    engine.get_loc(5)  # it makes a table then, which __sizeof__ counts
+    header = getsizeof([]) - [].__sizeof__()
+    yield from estimates(ask, engine, object.__sizeof__(engine) + header, "is not known here")
 
 
 @case
@@ -429,6 +500,42 @@ def numpy_arrays(ask):
 
 
 @case
+def what_arrays_weigh(ask):
+    """The bytes of each buffer once, wherever it is looked into from, and the objects around."""
+    try:
+        import numpy
+    except ImportError:
+        return
+    owner, data = numpy.arange(30000.0).reshape(100, 300), bytes(50000)
+    record = numpy.zeros(1000, [("number", "i4"), ("text", "S20"), ("deep", [("x", "f8", 3)])])
+    masked = numpy.ma.array(numpy.arange(5000), mask=numpy.arange(5000) % 2 == 0)
+    rows = numpy.rec.array([(i, 0.5) for i in range(1000)])
+    for root, buffers in [
+            (owner[5:], owner.nbytes), (owner[1:][::2][3:, 5:].T, owner.nbytes),
+            ([owner, owner[1:], owner[1:][:2]], owner.nbytes), (owner[7, 8:8], owner.nbytes),
+            (numpy.broadcast_to(owner[0], (1000, 300)), owner.nbytes),
+            (numpy.lib.stride_tricks.as_strided(owner, (7, 7), (8, 8)), owner.nbytes),
+            (owner.view("u1"), owner.nbytes), (memoryview(owner), owner.nbytes),
+            (numpy.asarray(memoryview(owner)[1:]), owner.nbytes),
+            (numpy.frombuffer(data, "f4")[10:][::3], 0), (numpy.frombuffer(data), 0),
+            (record, record.nbytes), (record["deep"]["x"][5:], record.nbytes),
+            (record[3], record.nbytes), (record[["number", "text"]], record.nbytes),
+            (rows, rows.nbytes), (rows.f1, rows.nbytes),
+            (masked, masked.data.nbytes + masked.mask.nbytes),
+            (masked[10:20], masked.data.nbytes + masked.mask.nbytes),
+            (numpy.matrix(owner, copy=False), owner.nbytes), (owner.flat, owner.nbytes)]:
+        parts = ask.reachable(root)
+        total, weight = sum(map(getsizeof, parts)), ask.weighs(root, classes=False)
+        found = sum(o.nbytes for o in parts if isinstance(o, numpy.ndarray) and o.flags.owndata
+                    and o.nbytes > 100)
+        if (total, found) != (weight, buffers):
+            yield "%r of %s: %d bytes of buffers, not %d; it weighs %d, object by object %d" % (
+                type(root), getattr(root, "shape", None), found, buffers, weight, total)
+        if isinstance(getattr(root, "base", None), bytes) and not any(o is data for o in parts):
+            yield "frombuffer does not lead to its bytes"
+
+
+@case
 def a_data_frame(ask):
     """memory_usage(deep=True) is the arrays' bytes and each element's; what it leaves out are
     the objects around them, and that elements may be shared."""
@@ -456,17 +563,83 @@ def a_data_frame(ask):
         yield "%d bytes around the data" % around
 
 
+def told_of_maps(ask, *roots):
+    """(size without classes, files, anonymous), the last two as (objects, bytes); the caveats
+    must say the same."""
+    reply = ask.helper.memory(*roots)
+    mapped = [(reply["mapped"][key]["objects"], reply["mapped"][key]["bytes"])
+              for key in ("files", "anonymous")]
+    caveats = {c["kind"]: (c["count"], c["bytes"]) for c in reply["caveats"]}
+    assert [caveats.pop(kind, (0, 0)) for kind in ("file-backed", "anonymous-mapping")] == mapped
+    assert not caveats and len(reply["items"]) == len(roots)
+    return [reply["size_without_classes"]] + mapped
+
+
 @case
-def a_memory_map(ask):
-    """The pages of a file are no heap: the array over them weighs its header."""
+def memory_maps(ask):
+    """Told apart from sizes: what is mapped once, by objects that are reached."""
+    with tempfile.TemporaryFile() as file:
+        file.truncate(1 << 20)
+        whole, part = mmap.mmap(file.fileno(), 0), mmap.mmap(file.fileno(), 5000)
+        anonymous, closed = mmap.mmap(-1, 12345), mmap.mmap(-1, 4096)
+        closed.close()
+        for roots, wanted in [
+                ([whole], [(1, 1 << 20), (0, 0)]), ([anonymous], [(0, 0), (1, 12345)]),
+                ([closed], [(0, 0), (0, 0)]),
+                ([[whole, whole, part], memoryview(whole), anonymous],
+                 [(2, (1 << 20) + 5000), (1, 12345)])]:
+            size, files, memory = told_of_maps(ask, *roots)
+            if [files, memory] != wanted or size > 2000:
+                yield "%r: %d, %r, %r" % (roots, size, files, memory)
+        if minor >= 13:  # no descriptor is kept, and yet it is a file
+            found = told_of_maps(ask, mmap.mmap(file.fileno(), 5000, trackfd=False))[1:]
+            if found != [(1, 5000), (0, 0)]:
+                yield "trackfd=False: %r" % (found,)
+
+
+@case
+def memory_maps_in_a_large_graph(ask):
+    """Where two threads share the walk, as they do in a snapshot."""
+    made = [[[i], "%d" % i] for i in range(120000)]
+    maps = [mmap.mmap(-1, 1000 + i) for i in range(30)]
+    for i, one in enumerate(maps):
+        made[i * 4000].append(one)
+        made[-i * 3000 - 1].append([one])
+    start = ask.helper.entry("rme_start", (ctypes.c_void_p, ctypes.c_uint64))
+    for call in (None, lambda block: start(block, 60000)):
+        reply = ask.helper.memory(made, call=call)
+        wanted = {"objects": len(maps), "bytes": sum(map(len, maps))}
+        if reply["mapped"]["anonymous"] != wanted or reply["objects"] < 300000:
+            yield "%r, not %r, among %d objects" % (reply["mapped"], wanted, reply["objects"])
+
+
+@case
+def a_numpy_memmap(ask):
+    """The pages of a file are no heap: however many arrays look into them, the bytes that are
+    mapped are told once, and a size has the headers."""
     try:
         import numpy
     except ImportError:
         return
-    with __import__("tempfile").NamedTemporaryFile() as file:
-        array = numpy.memmap(file.name, dtype="u1", mode="w+", shape=(1000000,))
-        if ask.weighs(array, classes=False) > 20000:
-            yield "%d" % ask.weighs(array, classes=False)
+    with tempfile.NamedTemporaryFile() as file:
+        array = numpy.memmap(file.name, dtype="u1", mode="w+", shape=(1000, 1000))
+        views = [array[10:], array[10:][::2, 5], numpy.asarray(array), array.T.view(numpy.ndarray),
+                 array.reshape(-1)[5:10], numpy.frombuffer(array, dtype="u4"), memoryview(array)]
+        later = numpy.memmap(file.name, dtype="f8", mode="r", offset=8192)
+        mapped = len(array._mmap)
+        if mapped != 1000000 or len(later._mmap) < later.nbytes:
+            yield "numpy maps %d, %d" % (mapped, len(later._mmap))
+        for root in [array] + views:
+            size, files, memory = told_of_maps(ask, root)
+            if (files, memory) != ((1, mapped), (0, 0)) or size > 20000:
+                yield "%r of it: %d, %r, %r" % (type(root), size, files, memory)
+        size, files, memory = told_of_maps(ask, views, later, array)
+        if (files, memory) != ((2, mapped + len(later._mmap)), (0, 0)) or size > 40000:
+            yield "all: %d, %r, %r" % (size, files, memory)
+        copy = array.copy()
+        size, files, _ = told_of_maps(ask, numpy.array(array))
+        if files != (0, 0) or size < 1000000 or copy.base is not None:
+            yield "a copy: %d, %r" % (size, files)
 
 
 def main():

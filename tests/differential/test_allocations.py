@@ -13,25 +13,43 @@ PROGRAM = pathlib.Path(__file__).resolve().parent / "allocations.py"
 COMMON = ("instances", "instances with __slots__", "dataclasses", "small dicts", "strings")
 
 
+def run(interpreter, count, **environment):
+    done = subprocess.run(
+        [str(interpreter.path), str(PROGRAM), str(matrix.helper_library()), str(count)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=600,
+        env=dict(matrix.ENVIRONMENT, **environment))
+    assert done.returncode == 0, done.stderr.decode()
+    return json.loads(done.stdout.decode())
+
+
 @pytest.fixture
 def growth(interpreter, pytestconfig):
-    whole = pytestconfig.getoption("--whole")
     growths = pytestconfig.differential_growths
     if interpreter.name not in growths:
-        done = subprocess.run(
-            [str(interpreter.path), str(PROGRAM), str(matrix.helper_library()),
-             "300000" if whole else "30000"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=600,
-            env=matrix.ENVIRONMENT)
-        assert done.returncode == 0, done.stderr.decode()
-        growths[interpreter.name] = json.loads(done.stdout.decode())
+        whole = pytestconfig.getoption("--whole")
+        growths[interpreter.name] = run(interpreter, 300000 if whole else 30000)
     return growths[interpreter.name]
 
 
+def too_far(growth):
+    """Kinds that are not within 2 % of what the allocators gave out. (A new class makes its
+    base's table of subclasses grow, which is the base's: up to 4 %.)"""
+    return {kind: row for kind, row in growth.items() if abs(row["allocated"] / row["grown"] - 1)
+            > (0.04 if "classes" in kind and kind != "dataclasses" else 0.02)}
+
+
 def test_blocks(growth):
-    """Within 2 % of what the allocators gave out, for every kind."""
-    assert {kind: row for kind, row in growth.items()
-            if abs(row["allocated"] / row["grown"] - 1) > 0.02} == {}
+    assert too_far(growth) == {}
+    assert {kind: row["caveats"] for kind, row in growth.items() if row["caveats"]} == {}
+
+
+def test_without_pymalloc(interpreter):
+    """The blocks of malloc tell their sizes, and a caveat that they are another's."""
+    growth = run(interpreter, 30000, PYTHONMALLOC="malloc")
+    many = {kind: row for kind, row in growth.items() if row["count"] > 2000}
+    assert len(many) > 20 and too_far(many) == {}
+    assert {kind: row["caveats"] for kind, row in growth.items()
+            if row["caveats"] != ["allocator"]} == {}
 
 
 def test_pages(growth, request):

@@ -21,6 +21,7 @@ from helper import NO_CLASSES, TOP, TRAVERSE_ONLY, TREE  # noqa: E402
 
 CHECKS = {}
 NO_PATIENCE = 32  # enum rme_flag: tests only
+ALLOCATED = 64
 MOST = 20  # differences that are told
 MANY = 200  # EXPRs in one request
 FIGURES = ("size", "objects", "size_without_classes")
@@ -54,15 +55,16 @@ def compare(helper_, rows, flags, wrong):
     """Rows against what each object weighs alone; classes that are asked for count
     among what is without classes, so of them that figure is not compared."""
     expected = alone(helper_, [int(row["address"], 16) for row in rows], flags)
+    always = FIGURES[:2] + (("own_allocated", "allocated") if flags & ALLOCATED else ())
     for row in rows:
         item = expected[int(row["address"], 16)]
-        figures = FIGURES[:2] if item["type"] in ("type", "code") else FIGURES
+        figures = always if item["type"] in ("type", "code") else always + FIGURES[2:]
         if flags & NO_CLASSES and item["type"] in ("type", "code"):
             continue
         if any(row[f] != item[f] for f in figures):
             wrong.append("%s: %s instead of %s" % (
                 row["expr"] if "expr" in row else row["label"],
-                [row[f] for f in FIGURES], [item[f] for f in FIGURES]))
+                [row[f] for f in figures], [item[f] for f in figures]))
     sizes = [row["size"] for row in rows]
     if sizes != sorted(sizes, reverse=True):
         wrong.append("not sorted: %s" % sizes[:MOST])
@@ -138,8 +140,8 @@ def check_shapes(n, seeds, options):
 @check
 def all_below():
     """Every reachable object of random graphs."""
-    return (check_shapes(2500, (1,), (TRAVERSE_ONLY,))
-            + check_shapes(1500, (2, 3), (TRAVERSE_ONLY | NO_PATIENCE, NO_PATIENCE))
+    return (check_shapes(2500, (1,), (TRAVERSE_ONLY | ALLOCATED,))
+            + check_shapes(1500, (2, 3), (TRAVERSE_ONLY | NO_PATIENCE, NO_PATIENCE | ALLOCATED))
             + check_shapes(30, range(10, 30), (TRAVERSE_ONLY | NO_PATIENCE,)))
 
 
@@ -177,14 +179,16 @@ def locals_that_share():
     exec("def f(scope, ask):\n" + "".join("    %s = scope[%r]\n" % (n, n) for n in names)
          + "    return ask(), [%s]\n" % ", ".join(names), function)
     wrong = []
+    flags = TRAVERSE_ONLY | ALLOCATED
     for frame in range(8):
-        reply, values = function["f"](scope, lambda: helper_.ask(TOP, limit=0, frame=frame))
+        reply, values = function["f"](
+            scope, lambda: helper_.ask(TOP, limit=0, frame=frame, flags=flags))
         if reply.get("items") and reply["items"][0]["function"] == "f":
             break
     rows = [row for row in reply["items"] if row["expr"] in scope]
     if len(rows) != 300:
         wrong.append("%d rows: %s" % (len(rows), json.dumps(reply)[:300]))
-    compare(helper_, rows, TRAVERSE_ONLY, wrong)
+    compare(helper_, rows, flags, wrong)
     together = helper_.memory(values)["items"][0]
     del values
     if reply["size"] < together["size"] - together["own_size"]:
@@ -200,8 +204,9 @@ def trees():
     wrong = []
     for name in ("records", "layers", "random"):
         root = [[node, "x" * i] for i, node in enumerate(shape(name, 8, 3000))]
+        flags = TRAVERSE_ONLY | ALLOCATED
         reply = helper_.ask(TREE, [(root,)], limit=4, depth=4,
-                            flags=TRAVERSE_ONLY | (NO_PATIENCE if name != "records" else 0))
+                            flags=flags | (NO_PATIENCE if name != "records" else 0))
         if reply["caveats"]:
             wrong.append(json.dumps(reply["caveats"]))
         todo = [reply["tree"]]
@@ -214,15 +219,17 @@ def trees():
             if sizes != sorted(sizes, reverse=True):
                 wrong.append("%s: children not sorted: %s" % (name, sizes))
             if not node["children"] and node["more"]["children"] and not node.get("cycle"):
-                below = node["more"]["size"]
-                if below not in (node["size"], node["size"] - node["own_size"]):
-                    wrong.append("%s: %d below %d" % (name, below, node["size"]))
-        expected = alone(helper_, [int(node["address"], 16) for node in seen], TRAVERSE_ONLY)
+                for key, own in (("size", "own_size"), ("allocated", "own_allocated")):
+                    below = node["more"][key]
+                    if below not in (node[key], node[key] - node[own]):
+                        wrong.append("%s: %s %d below %d" % (name, key, below, node[key]))
+        expected = alone(helper_, [int(node["address"], 16) for node in seen], flags)
         for node in seen:
             item = expected[int(node["address"], 16)]
-            if [node[f] for f in FIGURES[:2]] != [item[f] for f in FIGURES[:2]]:
+            figures = FIGURES[:2] + ("own_allocated", "allocated")
+            if [node[f] for f in figures] != [item[f] for f in figures]:
                 wrong.append("%s %s: %s instead of %s" % (
-                    name, node["label"], node["size"], item["size"]))
+                    name, node["label"], [node[f] for f in figures], [item[f] for f in figures]))
         # The largest of the root, of all.
         largest = sorted((i["size"] for i in alone(helper_, map(id, root), TRAVERSE_ONLY).values()),
                          reverse=True)[:4]

@@ -88,6 +88,13 @@ def test_classes_off_says_nothing_of_classes():
     assert "Without" not in lines(render.memory(dict(TOTAL, items=[LIST_B], classes="off"), Look()))
 
 
+def test_bytes_of_a_caveat_have_a_unit():
+    caveat = {"kind": "file-backed", "bytes": 1258291, "message": "2 objects map 1258291 bytes, ok"}
+    assert render.caveats({"caveats": [caveat]}, Look()) == ["Note: 2 objects map 1.2MiB, ok"]
+    assert render.caveats({"caveats": [caveat]}, Look(exact=True)) == [
+        "Note: 2 objects map 1,258,291B, ok"]
+
+
 def test_allocated_on_request():
     a, total = dict(LIST_A, allocated=192), dict(TOTAL, allocated=288)
     assert lines(render.memory(dict(total, items=[a, dict(LIST_B, allocated=None)]), Look())) == """\
@@ -126,6 +133,18 @@ thread 1, frame 0, main at app.py:2
   172.0B        4  list  a
   … and 1,200 more (--limit 0 shows all)
 Together 252.0B in 5 objects, shared objects once.
+Without classes and code: 252.0B."""
+
+
+def test_top_of_what_was_allocated():
+    items = [dict(LIST_B, allocated=288, **FRAME), dict(LIST_A, allocated=None, **FRAME)]
+    reply = dict(TOTAL, items=items, allocated=288)
+    assert lines(render.top(reply, Look())[1:]) == """\
+    Size  Allocated  Objects  Type  Name
+  252.0B     288.0B        5  list  b
+  172.0B                   4  list  a
+Together 252.0B in 5 objects, shared objects once.
+The allocator gave 288.0B for them.
 Without classes and code: 252.0B."""
 
 
@@ -202,6 +221,15 @@ def test_drawing_is_bounded():
              ┌↺ list
 list (9.0MiB)┤
              └… and 9,990 more (1.2MiB)"""
+
+
+def test_drawing_of_what_was_allocated():
+    root = node("list", 300, node("str", 60, allocated=64), allocated=384,
+                more={"children": 9990, "size": 1258291, "allocated": 1363148})
+    assert drawn(root) == """\
+                               ┌str (60.0B, allocated 64.0B)
+list (300.0B, allocated 384.0B)┤
+                               └… and 9,990 more (1.2MiB, allocated 1.3MiB)"""
 
 
 def test_drawing_with_labels():

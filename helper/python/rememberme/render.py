@@ -55,6 +55,7 @@ def top(reply, look):
     if not items:
         lines.append("No local variables.")
         return lines + caveats(reply, look)
+    _add_allocated(heads, rows, items)
     lines += table(heads, rows, look)
     more = reply.get("more", {}).get("items", 0)
     if more:
@@ -92,7 +93,7 @@ def drawing(reply, look, labels=False):
     def label_of(node):
         if "rest" in node:
             return "… and %s more (%s)" % (count(node["rest"]["children"]),
-                                           look.size(node["rest"]["size"]))
+                                           _sizes(node["rest"], look))
         name = printable(node["type"])
         if node.get("function") is not None:
             name = "%s %s" % (name, printable(node["function"]))
@@ -101,7 +102,7 @@ def drawing(reply, look, labels=False):
             name = "%s: %s" % (shorten(printable(node["label"]), _NODE_WIDTH), name)
         if node.get("cycle"):
             return "↺ " + name
-        return "%s (%s)" % (name, look.size(node["size"]))
+        return "%s (%s)" % (name, _sizes(node, look))
 
     def children_of(node):
         more = node.get("more") or {"children": 0}
@@ -115,6 +116,13 @@ def drawing(reply, look, labels=False):
         hint = [look.faint("The drawing is %d columns wide; a smaller --depth makes it narrower."
                            % widest)]
     return lines + hint + _foot(reply, look)
+
+
+def _sizes(node, look):
+    size = look.size(node["size"])
+    if node.get("allocated") is None:
+        return size
+    return "%s, allocated %s" % (size, look.size(node["allocated"]))
 
 
 def _where(item):
@@ -153,5 +161,11 @@ def _foot(reply, look, everything=False):
 
 
 def caveats(reply, look):
-    return [look.faint("Note: " + printable(caveat["message"]))
+    return [look.faint("Note: " + printable(_with_units(caveat, look)))
             for caveat in reply.get("caveats", ())]
+
+
+def _with_units(caveat, look):
+    if "bytes" not in caveat:
+        return caveat["message"]
+    return caveat["message"].replace("%d bytes" % caveat["bytes"], look.size(caveat["bytes"]))

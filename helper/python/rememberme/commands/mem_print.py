@@ -10,7 +10,8 @@ class MemPrint(Query):
     query = request.TREE
     operands = "[EXPR…]"
     max_exprs = None
-    options = Query.options + (arguments.LIMIT, arguments.DEPTH, arguments.LABELS)
+    options = Query.options + (arguments.LIMIT, arguments.DEPTH, arguments.LABELS,
+                               arguments.ALLOCATED)
     about = """
 Each node has its type and its size as py-memory tells it. A shared object is drawn at each place
 where it is held, with its full size each time. The children are the largest ones, at most --limit

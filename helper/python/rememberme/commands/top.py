@@ -10,7 +10,8 @@ class Top(Query):
     query = request.TOP
     operands = "[EXPR]"
     max_exprs = 1
-    options = Query.options + (arguments.ALL_THREADS, arguments.LIMIT)
+    options = Query.options + (arguments.ALL_THREADS, arguments.LIMIT,
+                               arguments.ALLOCATED)
     about = """
 Without EXPR: the local variables of the selected Python frame (--all-threads: of every frame), the
 largest first. With EXPR: the objects that can be reached from it, with the path to each.
