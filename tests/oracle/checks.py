@@ -387,6 +387,7 @@ def two_threads():
     wild = [[i] for i in range(1000)]
     word = ctypes.c_uint64
     slot = word.from_address(word.from_address(id(wild) + 24).value + 8)
+    gc.disable()  # it would follow the wild reference
     saved, slot.value = slot.value, 0x7000
     wrong = []
     for heap in ([layer, chain], [wild, chain, layer], {i: (i, str(i)) for i in range(150000)}):
@@ -397,6 +398,7 @@ def two_threads():
             differ(wrong, "together", helper_.memory(
                 heap, flags=0, call=lambda block: start(block, 60000)), alone)
     slot.value = saved
+    gc.enable()
     return wrong
 
 
