@@ -1,8 +1,9 @@
 #include "query/heap_graph.h"
 
 #include "cpython/object.h"
+#include "query/kept.h"
 
-enum { BATCH = 32, CHECK_EVERY = 1 << 14, MAX_BIG = 1 << 16, FLAG_HEAPTYPE = 1u << 9 };
+enum { BATCH = 32, CHECK_EVERY = 1 << 14, FLAG_HEAPTYPE = 1u << 9 };
 
 #define STORE(place, value) (*(volatile __typeof__(place) *)&(place) = (value))
 
@@ -65,7 +66,7 @@ static void set_size(struct build *b, uint64_t size)
 
 	if (size < RME_NO_NODE) {
 		g->size[b->node] = (uint32_t)size;
-	} else if (g->n_big < MAX_BIG) {
+	} else if (g->n_big < RME_MAX_BIG) {
 		g->size[b->node] = RME_NO_NODE;
 		g->big[g->n_big++] = (struct rme_big){b->node, size};
 	} else {
@@ -256,7 +257,7 @@ static bool build_roots(struct build *b)
 	return !b->full && rme_csr_count(&g->out, n_objects, first + 1, cancel);
 }
 
-bool rme_heap_graph_init(struct rme_heap_graph *g, struct rme_query_ctx *ctx)
+static bool build(struct rme_heap_graph *g, struct rme_query_ctx *ctx)
 {
 	struct build b = {.g = g, .ctx = ctx};
 	struct rme_arena *arena = ctx->arena;
@@ -271,7 +272,7 @@ bool rme_heap_graph_init(struct rme_heap_graph *g, struct rme_query_ctx *ctx)
 	g->out.first = rme_arena_alloc(arena, (n + 2) * sizeof *g->out.first);
 	g->size = rme_arena_alloc(arena, (n + 1) * sizeof *g->size);
 	g->spare = b.refcounts = rme_arena_alloc(arena, (n + 1) * sizeof *g->spare);
-	g->big = rme_arena_alloc(arena, MAX_BIG * sizeof *g->big);
+	g->big = rme_arena_alloc(arena, RME_MAX_BIG * sizeof *g->big);
 	if (!g->out.first || !g->size || !g->spare || !g->big)
 		return out_of_memory(ctx);
 	if (!build_objects(&b))
@@ -285,6 +286,31 @@ bool rme_heap_graph_init(struct rme_heap_graph *g, struct rme_query_ctx *ctx)
 	if (!build_roots(&b))
 		return *g->whole.walk.cancel ? false : out_of_memory(ctx);
 	return true;
+}
+
+bool rme_heap_graph_init(struct rme_heap_graph *g, struct rme_query_ctx *ctx)
+{
+	bool kept = rme_kept_take(g, ctx);
+
+	if (!kept) {
+		if (!build(g, ctx))
+			return false;
+		rme_kept_offer(g);
+	}
+	rme_json_string(&ctx->json, "graph", kept ? "kept" : "built");
+	return true;
+}
+
+/* Where there are none yet: a graph that was kept. */
+static bool count_in(struct rme_heap_graph *g)
+{
+	struct rme_query_ctx *ctx = g->whole.ctx;
+
+	if (g->first_in)
+		return true;
+	g->first_in = rme_arena_alloc(ctx->arena, (g->out.n + 1ull) * sizeof *g->first_in);
+	return g->first_in ? rme_csr_count(&g->out, 0, g->first_in + 1, g->whole.walk.cancel)
+	                   : out_of_memory(ctx);
 }
 
 bool rme_heap_graph_paths(struct rme_heap_graph *g, const uint32_t *avoided, uint64_t n_avoided,
@@ -325,7 +351,7 @@ bool rme_heap_graph_dominators(struct rme_heap_graph *g)
 
 	if (!to)
 		return out_of_memory(ctx);
-	if (!rme_csr_turn(&g->out, g->first_in, to, &in, cancel))
+	if (!count_in(g) || !rme_csr_turn(&g->out, g->first_in, to, &in, cancel))
 		return false;
 	if (!rme_dominators_init(&g->dominators, &g->out, &in, g->root, true, &memory, cancel))
 		return *cancel ? false : out_of_memory(ctx);

@@ -20,6 +20,8 @@ struct rme_big {
 	uint64_t size;
 };
 
+enum { RME_MAX_BIG = 1 << 16 };
+
 struct rme_heap_graph {
 	struct rme_whole whole; /* its roots are those of the first n_named edges */
 	struct rme_index index;
@@ -32,12 +34,13 @@ struct rme_heap_graph {
 	struct rme_held *held;
 	uint64_t n_big, n_held;
 	uint32_t *spare;    /* a word per node */
-	uint32_t *first_in; /* first_in[v + 1]: how many edges lead to v */
+	uint32_t *first_in; /* first_in[v + 1]: how many edges lead to v; NULL: not counted */
 	struct rme_dominators dominators;
 	struct rme_csr tree; /* of them, by number: see dominated.h */
 };
 
-/* Walks the heap and builds the graph; false with ctx->error. */
+/* Walks the heap and builds the graph, or takes one that was kept (kept.h), and offers what
+ * it built to be kept; writes "graph". False with ctx->error. */
 bool rme_heap_graph_init(struct rme_heap_graph *g, struct rme_query_ctx *ctx);
 
 /* Finds the dominators of all nodes, their tree, and what each retains; false with ctx->error.

@@ -123,10 +123,8 @@ static void caveat(struct rme_query_ctx *ctx, const char *kind, rme_addr type, u
 	rme_json_close(j);
 }
 
-static void type_caveats(void *arg, struct rme_type *t)
+static void type_caveats(struct rme_query_ctx *ctx, struct rme_type *t)
 {
-	struct rme_query_ctx *ctx = arg;
-
 	if (t->n_faults)
 		caveat(ctx, "fault", t->address, t->n_faults, t->example,
 		       " damaged object(s) of type ",
@@ -146,6 +144,31 @@ static void type_caveats(void *arg, struct rme_type *t)
 		    "from the memory of the object");
 }
 
+struct next {
+	rme_addr after;
+	struct rme_type *type;
+};
+
+static void find_next(void *arg, struct rme_type *t)
+{
+	struct next *next = arg;
+
+	if ((t->n_faults | t->n_estimated | t->n_inferred) && t->address > next->after &&
+	    (!next->type || t->address < next->type->address))
+		next->type = t;
+}
+
+/* By address: the order of the table depends on which type was met first. */
+static void caveats_of_types(struct rme_query_ctx *ctx)
+{
+	for (struct next next = {0};; next = (struct next){next.type->address, NULL}) {
+		rme_types_each(&ctx->py, find_next, &next);
+		if (!next.type)
+			break;
+		type_caveats(ctx, next.type);
+	}
+}
+
 void rme_report_caveats(struct rme_query_ctx *ctx)
 {
 	struct rme_json *j = &ctx->json;
@@ -161,7 +184,7 @@ void rme_report_caveats(struct rme_query_ctx *ctx)
 		caveat(ctx, "freed-object", 0, d->n_freed, d->freed,
 		       " reachable object(s) have no valid reference count",
 		       " (freed?); they are left out");
-	rme_types_each(&ctx->py, type_caveats, ctx);
+	caveats_of_types(ctx);
 	if (ctx->over_budget)
 		caveat(ctx, "not-all-ranked", 0, 0, 0,
 		       "there are too many references to measure each",

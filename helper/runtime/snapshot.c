@@ -102,7 +102,7 @@ int64_t rme_snapshot_wait(struct rme_block *block, uint64_t wait_ms)
 
 		if (!block->pid)
 			return state;
-		if (state != RME_RUNNING) {
+		if (state == RME_DONE) {
 			reap(block, 0);
 			block->pid = 0;
 			return state;
@@ -110,15 +110,38 @@ int64_t rme_snapshot_wait(struct rme_block *block, uint64_t wait_ms)
 		long r = reap(block, WNOHANG_);
 		if (r == block->pid || r < 0) {
 			block->pid = 0;
-			if (state_load(block) == RME_RUNNING)
+			if (state_load(block) != RME_DONE)
 				block->state = RME_DIED;
 			return block->state;
 		}
-		if (waited >= wait_ms)
+		if (state != RME_RUNNING || waited >= wait_ms)
 			return state;
 		rme_syscall6(RME_SYS_futex, (long)&block->state, FUTEX_WAIT_, RME_RUNNING,
 		             (long)nap, 0, 0);
 	}
+}
+
+static void set_state(struct rme_block *block, uint32_t state)
+{
+	__atomic_store_n(&block->state, state, __ATOMIC_RELEASE);
+	rme_syscall6(RME_SYS_futex, (long)&block->state, FUTEX_WAKE_, 1, 0, 0, 0);
+}
+
+bool rme_snapshot_ask(struct rme_block *block, uint32_t state)
+{
+	enum { LIMIT_MS = 10000 };
+	uint32_t answer = 0;
+
+	block->answer = 0;
+	set_state(block, state);
+	/* Short naps: what the debugger writes wakes no futex. */
+	for (int i = 0; i < LIMIT_MS && !answer && !block->cancel; i++) {
+		int64_t nap[2] = {0, 1000000};
+		rme_syscall6(RME_SYS_futex, (long)&block->answer, FUTEX_WAIT_, 0, (long)nap, 0, 0);
+		answer = __atomic_load_n(&block->answer, __ATOMIC_ACQUIRE);
+	}
+	set_state(block, RME_RUNNING);
+	return answer == 1;
 }
 
 void rme_snapshot_stop(struct rme_block *block)

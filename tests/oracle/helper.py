@@ -25,7 +25,8 @@ __all__ = ["Helper", "MEMORY", "TOP", "TREE", "FRAMES", "NAMES", "TRAVERSE_ONLY"
 LAYOUTS_ONLY = 16  # enum rme_flag: tests only
 BLOCK_FIELDS = ("magic", "abi", "state", "cancel", "pid", "status", "progress_objects",
                 "progress_bytes", "request", "request_size", "reply", "reply_capacity",
-                "reply_size", "arena", "arena_size", "r0", "r1", "r2", "r3")
+                "reply_size", "arena", "arena_size", "pieces", "n_pieces", "answer", "kept_fd",
+                "reserved")
 
 
 class Thread:
