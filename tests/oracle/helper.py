@@ -79,7 +79,7 @@ class Helper:
                                 **options).encode(images=self.images)
 
     def ask(self, query, exprs=(), capacity=1 << 22, call=None, request=None, arena_size=0,
-            cancel=0, **options):
+            cancel=0, kept_fd=0, **options):
         """The decoded reply; None without one, and then self.block tells. An expr is
         text, or a tuple with the object. `call(block_address)` may replace rme_run."""
         if request is None:
@@ -92,6 +92,7 @@ class Helper:
             address + 128, len(request), address + reply_at, capacity)))
         block[BLOCK_FIELDS.index("cancel")] = cancel
         block[BLOCK_FIELDS.index("arena_size")] = arena_size
+        block[BLOCK_FIELDS.index("kept_fd")] = kept_fd
         memory[:128] = requests._BLOCK.pack(*block)
         memory[128:128 + len(request)] = request
         returned = (call or self.run)(address)

@@ -19,7 +19,7 @@ from .request import GRAPH, KEPT, OFFERED
 
 FEWEST = 200000  # objects: a smaller graph is built before it is copied
 
-_BUFFER = 1 << 20
+_BUFFER = 1 << 18
 _PIECE = struct.Struct("<QQ")  # struct rme_range
 _COUNTS = re.compile(r"^(?:State|\w*voluntary_ctxt_switches):.*", re.MULTILINE)
 _STOPPED = "tTZX"

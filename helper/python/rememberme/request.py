@@ -37,7 +37,7 @@ class Request(object):
     also code, missing) are given to encode()."""
 
     def __init__(self, query, flags=0, limit=0, depth=0, frame=SELECTED_FRAME, eval_depth=0,
-                 thread=None, threads=(), exprs=(), options=0):
+                 thread=None, threads=(), exprs=(), options=0, keep_from=0, kept=b""):
         self.query = query
         self.flags = flags
         self.limit = limit
@@ -49,8 +49,8 @@ class Request(object):
         self.exprs = exprs
         self.options = options
         # Of a graph that is kept: kept.py
-        self.keep_from = 0
-        self.kept = b""
+        self.keep_from = keep_from
+        self.kept = kept
 
     def encode(self, images=(), runtime=0):
         """The bytes of struct rme_request with its tables. `images` are pairs
