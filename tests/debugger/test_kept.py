@@ -90,7 +90,7 @@ def test_nothing_stays_in_the_process(run_target, interpreter, debugger):
 def test_for_one_stop_only(run_target, interpreter, debugger):
     """The program runs, and the answer is of its heap as it is then."""
     target = run_target(interpreter, "grows.py")
-    ask = "py-retained grows:ROWS --json".replace("grows:", "__main__:")
+    ask = "py-retained __main__:ROWS --json"
     native = {"native": {"gdb": "stepi", "lldb": "thread step-inst"}}
     steps = [ALWAYS, {"break": "getppid"}, {"go": target.fifo}, {"continue": 1}, ask, ask,
              {"continue": 1}, ask, ask, native, ask, "py-memory __main__:ROWS --json", ask,
@@ -99,7 +99,7 @@ def test_for_one_stop_only(run_target, interpreter, debugger):
              {"detach": 1}]
     answers = session.run(debugger, steps, attach=target.pid)
     replies = [answer.reply for answer in answers if answer.step.get("run") == ask]
-    changed = "built" if debugger.family == "gdb" else "kept"  # lldb tells nobody
+    changed = "built" if debugger.family == "gdb" else "kept"  # lldb has no such event
     assert [reply["graph"] for reply in replies] == [
         "built", "kept", "built", "kept", "built", "kept", "built", changed]
     objects = [reply["objects"] for reply in replies]
