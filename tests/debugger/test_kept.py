@@ -5,7 +5,6 @@ import pytest
 
 import procstate
 import session
-import target as targets
 
 # However small the heap is: copying it takes longer than building it anew
 ALWAYS = {"python": "import rememberme.kept; rememberme.kept.FEWEST = 1"}
