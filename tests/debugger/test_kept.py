@@ -107,6 +107,16 @@ def test_for_one_stop_only(run_target, interpreter, debugger):
     assert target.wait_result() == {"rows": 51}
 
 
+def test_of_this_core_only(subject, interpreter, debugger):
+    """Whose file is as it was."""
+    target, where = subject("core", interpreter, "leaks.py")
+    ask = "py-summary --json"
+    touch = {"python": "import os; os.utime(%r)" % str(where["core"])}
+    folder = "py-config binaries /usr/share"
+    answers = session.run(debugger, [ALWAYS, ask, ask, touch, ask, ask, folder, ask, ask], **where)
+    assert graphs(answers) == ["built", "kept"] * 3
+
+
 def test_of_this_process_only(run_target, debugger, interpreter):
     """Another one, one that is gone, and settings."""
     target, other = (run_target(interpreter, "grows.py") for _ in range(2))

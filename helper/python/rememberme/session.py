@@ -14,6 +14,7 @@ def require_target(adapter):
     """The Target, or a Failure when there is none."""
     target = adapter.target()
     if target.kind not in (LIVE, CORE):
+        kept.drop()  # of a process that is gone
         raise Failure("no-target", "There is no process and no core: attach to a Python process, "
                       "run one, or load a core.")
     return target
