@@ -37,7 +37,7 @@ enum rme_state {
 	RME_RUNNING = 1, /* the snapshot (or rme_run) is at work */
 	RME_DONE = 2,    /* reply and reply_size are valid */
 	RME_DIED = 3,    /* the snapshot ended without a reply: see status */
-	/* The snapshot waits, ten seconds at most, for the caller to set `answer`: */
+	/* The snapshot waits for the caller to set `answer`: */
 	RME_OFFERED = 4, /* the pieces may be copied, to be kept */
 	RME_WANTED = 5   /* what was kept is to be written into the pieces */
 };
@@ -84,6 +84,14 @@ struct rme_kept {
 	uint32_t magic;
 	uint32_t size;
 	uint64_t total;
+};
+
+/* What the caller says to RME_OFFERED and RME_WANTED. The snapshot goes on without an
+ * answer after ten seconds in which it does not change: what was copied is void then. */
+enum rme_block_answer {
+	RME_ANSWER_DONE = 1,
+	RME_ANSWER_NO = 2,
+	RME_ANSWER_WAIT = 3 /* this and whatever is above: it takes longer */
 };
 
 enum rme_query {

@@ -135,13 +135,19 @@ bool rme_snapshot_ask(struct rme_block *block, uint32_t state)
 	block->answer = 0;
 	set_state(block, state);
 	/* Short naps: what the debugger writes wakes no futex. */
-	for (int i = 0; i < LIMIT_MS && !answer && !block->cancel; i++) {
+	for (int left = LIMIT_MS; left && !block->cancel; left--) {
 		int64_t nap[2] = {0, 1000000};
-		rme_syscall6(RME_SYS_futex, (long)&block->answer, FUTEX_WAIT_, 0, (long)nap, 0, 0);
+		uint32_t before = answer;
+		rme_syscall6(RME_SYS_futex, (long)&block->answer, FUTEX_WAIT_, answer, (long)nap, 0,
+		             0);
 		answer = __atomic_load_n(&block->answer, __ATOMIC_ACQUIRE);
+		if (answer == RME_ANSWER_DONE || answer == RME_ANSWER_NO)
+			break;
+		if (answer != before)
+			left = LIMIT_MS;
 	}
 	set_state(block, RME_RUNNING);
-	return answer == 1;
+	return answer == RME_ANSWER_DONE;
 }
 
 void rme_snapshot_stop(struct rme_block *block)

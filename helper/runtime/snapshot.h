@@ -16,8 +16,8 @@ int64_t rme_snapshot_start(struct rme_block *block, void (*fn)(struct rme_block 
  * it is over, returns the state. A snapshot that asks (below) is not over. */
 int64_t rme_snapshot_wait(struct rme_block *block, uint64_t wait_ms);
 
-/* In the snapshot: sets the state, waits for block->answer, ten seconds at most, and goes on
- * with RME_RUNNING. True when the answer is 1. */
+/* In the snapshot: sets the state, waits for block->answer, and goes on with RME_RUNNING.
+ * True when the answer is that it was done. */
 bool rme_snapshot_ask(struct rme_block *block, uint32_t state);
 
 /* Ends the snapshot and reaps it. */

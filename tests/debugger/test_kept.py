@@ -3,11 +3,14 @@ stop only, and whatever goes wrong with it, the question is answered."""
 
 import pytest
 
+import matrix
 import procstate
 import session
 
 # However small the heap is: copying it takes longer than building it anew
 ALWAYS = {"python": "import rememberme.kept; rememberme.kept.FEWEST = 1"}
+PYTHON, DEBUGGER = (list(found.values())[0] for found in
+                    (matrix.interpreters(), matrix.debuggers()))
 QUIET = {"GLIBC_TUNABLES": "glibc.pthread.rseq=0"}
 
 QUESTIONS = ["py-why --json %(suspect)s", "py-referrers --json %(suspect)s",
@@ -143,6 +146,32 @@ def test_the_snapshot_is_killed_meanwhile(run_target, interpreter, debugger, whe
     assert graphs(answers) == ["built"] * len(before) + ["died", *(
         ["built", "kept"] if when == "offered" else ["kept", "kept"])]
     assert procstate.children(target.pid) == []
+    assert target.finish()
+
+
+SLOW_COPY = """
+import time
+import rememberme.kept as kept
+copy = kept._copy
+def slow(source, destination, size, interrupted):
+    kept._copy = copy
+    end = time.monotonic() + 12
+    while time.monotonic() < end:
+        time.sleep(0.1)
+        %s
+    return copy(source, destination, size, interrupted)
+kept._copy = slow
+"""
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_the_snapshot_has_patience(run_target, waits):
+    """As long as something happens; else it goes on, and what is copied then is not kept."""
+    target = run_target(PYTHON, "grows.py")
+    ask = "py-summary --json"
+    slow = {"python": SLOW_COPY % ("interrupted()" if waits else "pass")}
+    answers = session.run(DEBUGGER, [ALWAYS, slow, ask, ask, ask, {"detach": 1}], attach=target.pid)
+    assert graphs(answers) == ["built", "kept" if waits else "built", "kept"]
     assert target.finish()
 
 

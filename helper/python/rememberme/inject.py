@@ -179,12 +179,23 @@ class _Injection(object):
         """Copies the graph of the heap from the snapshot, which waits, or into it."""
         pieces = _request.PIECES.unpack(self._adapter.read(
             self._block + _request.PIECES_OFFSET, _request.PIECES.size))
-        done = self._keeping.exchange(state, self._look()[2], *pieces,
-                                      interrupted=self._adapter.interrupted)
+        sign = _request.ANSWER_WAIT
+        signed = time.time()
+
+        def interrupted():
+            nonlocal sign, signed
+            if time.time() - signed > 1:
+                sign, signed = sign + 1, time.time()
+                self._answer(sign)
+            return self._adapter.interrupted()
+
+        done = self._keeping.exchange(state, self._look()[2], *pieces, interrupted=interrupted)
         if self._look()[0] != state:  # it has lost patience: what was copied has changed since
             self._keeping.refuse()
-        self._adapter.write(self._block + _request.ANSWER_OFFSET,
-                            struct.pack("<I", 1 if done else 2))
+        self._answer(_request.ANSWER_DONE if done else _request.ANSWER_NO)
+
+    def _answer(self, value):
+        self._adapter.write(self._block + _request.ANSWER_OFFSET, struct.pack("<I", value))
 
     def _look(self):
         return _request.STATE.unpack(self._adapter.read(

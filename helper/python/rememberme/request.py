@@ -29,6 +29,7 @@ CANCEL_OFFSET = 12  # of block.cancel
 STATE_OFFSET, STATE = 8, struct.Struct("<IIiiQQ")  # state, cancel, pid, status, progress
 PIECES_OFFSET, PIECES = 96, struct.Struct("<QQ")  # pieces, n_pieces
 ANSWER_OFFSET = 112  # of block.answer
+ANSWER_DONE, ANSWER_NO, ANSWER_WAIT = 1, 2, 3  # enum rme_block_answer
 KEPT = struct.Struct("<IIQ")  # struct rme_kept: magic, size, total
 
 
