@@ -166,10 +166,12 @@ static bool find_classes(struct retained *r)
 	rme_addr objects[BATCH];
 	uint64_t max = r->ctx->py.types->n_used + 1ull;
 
-	r->class_of = get(r, r->g->dominators.n * sizeof *r->class_of);
 	r->classes = get(r, max * sizeof *r->classes);
-	if (!r->class_of || !r->classes)
+	if (!r->classes)
 		return false;
+	/* The paths have been told. */
+	r->class_of = r->paths.before;
+	memset(r->class_of, 0, r->g->dominators.n * sizeof *r->class_of);
 	r->n_classes = 1;
 	for (uint32_t n, node = 0; (n = next_batch(&r->g->index, &it, objects)); node += n) {
 		for (uint32_t i = 0; i < n; i++)
@@ -204,9 +206,9 @@ static void report_classes(struct retained *r)
 	const struct rme_dominated_visitor visitor = {enter, leave, r};
 	struct rme_heap_graph *g = r->g;
 	struct rme_json *j = &r->ctx->json;
-	uint32_t *cursor = get(r, g->dominators.n * sizeof *cursor);
+	uint32_t *cursor = g->out.first; /* of which the dominators left nothing */
 
-	if (!cursor || !find_classes(r) ||
+	if (!find_classes(r) ||
 	    !rme_dominated_each(&g->dominators, &g->tree, &visitor, cursor, &r->ctx->block->cancel))
 		return;
 	r->n_best = 0;
