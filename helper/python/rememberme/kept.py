@@ -60,8 +60,6 @@ class Keeping(object):
 
     def __enter__(self):
         wanted = self._settings.keep == "on" and self._question.query in GRAPH
-        if self._settings.keep == "off":
-            drop()
         if wanted or _graph is not None:
             self._before = _moment(self._target, self._settings)
         if _graph is not None and _graph.moment != self._before:

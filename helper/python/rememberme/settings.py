@@ -4,6 +4,7 @@ settings of its own is told of changes."""
 import collections
 import os
 
+from . import kept
 from .errors import Failure
 
 # `title` completes "Set …" and "Show …"; `choices` is a tuple of words, int for a
@@ -52,6 +53,8 @@ class Settings(object):
                           % (name, ", ".join(BY_NAME)))
         value = parse(setting, text)
         setattr(self, name, value)
+        if name == "keep" and value == "off":
+            kept.drop()
         return value
 
 
