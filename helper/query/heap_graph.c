@@ -74,6 +74,11 @@ static void set_size(struct build *b, uint64_t size)
 	}
 }
 
+static void set_type(struct build *b, const struct rme_type *t)
+{
+	b->g->type[b->node] = t && t->number < RME_NO_TYPE ? (uint16_t)t->number : RME_NO_TYPE;
+}
+
 static void expand(struct build *b, rme_addr object, uint64_t cookie, const struct rme_sink *sink)
 {
 	struct rme_query_ctx *ctx = b->ctx;
@@ -84,6 +89,8 @@ static void expand(struct build *b, rme_addr object, uint64_t cookie, const stru
 	if (w->expand(ctx, object, cookie, true, sink, &size) != RME_NODE_COUNTED)
 		return;
 	set_size(b, size);
+	set_type(b, cookie ? (const struct rme_type *)cookie
+	                   : rme_type_get(py, rme_type_of(py, object)));
 	refcount = rme_u64(object + (uint64_t)py->layout->object_refcnt);
 	if (rme_is_immortal(py, object))
 		b->refcounts[b->node] = RME_NO_NODE;
@@ -257,6 +264,13 @@ static bool build_roots(struct build *b)
 	return !b->full && rme_csr_count(&g->out, n_objects, first + 1, cancel);
 }
 
+static void list_type(void *arg, struct rme_type *t)
+{
+	struct rme_heap_graph *g = arg;
+
+	g->types[t->number] = t;
+}
+
 static bool build(struct rme_heap_graph *g, struct rme_query_ctx *ctx)
 {
 	struct build b = {.g = g, .ctx = ctx};
@@ -271,9 +285,10 @@ static bool build(struct rme_heap_graph *g, struct rme_query_ctx *ctx)
 	g->out.n = g->root + 1;
 	g->out.first = rme_arena_alloc(arena, (n + 2) * sizeof *g->out.first);
 	g->size = rme_arena_alloc(arena, (n + 1) * sizeof *g->size);
+	g->type = rme_arena_alloc(arena, (n + 1) * sizeof *g->type);
 	g->spare = b.refcounts = rme_arena_alloc(arena, (n + 1) * sizeof *g->spare);
 	g->big = rme_arena_alloc(arena, RME_MAX_BIG * sizeof *g->big);
-	if (!g->out.first || !g->size || !g->spare || !g->big)
+	if (!g->out.first || !g->size || !g->type || !g->spare || !g->big)
 		return out_of_memory(ctx);
 	if (!build_objects(&b))
 		return false;
@@ -285,6 +300,11 @@ static bool build(struct rme_heap_graph *g, struct rme_query_ctx *ctx)
 	g->out.to = b.to;
 	if (!build_roots(&b))
 		return *g->whole.walk.cancel ? false : out_of_memory(ctx);
+	g->n_types = ctx->py.types->n_used;
+	g->types = rme_arena_alloc(arena, (g->n_types + 1) * sizeof *g->types);
+	if (!g->types)
+		return out_of_memory(ctx);
+	rme_types_each(&ctx->py, list_type, g);
 	return true;
 }
 
@@ -399,6 +419,17 @@ uint32_t rme_heap_graph_node(struct rme_heap_graph *g, rme_addr object)
 		return RME_NO_NODE;
 	}
 	return node;
+}
+
+struct rme_type *rme_heap_graph_type(const struct rme_heap_graph *g, uint32_t node)
+{
+	struct rme_python *py = &g->whole.ctx->py;
+
+	if (!g->size[node])
+		return NULL;
+	if (g->type[node] < g->n_types)
+		return g->types[g->type[node]];
+	return rme_type_get(py, rme_type_of(py, rme_heap_graph_address(g, node)));
 }
 
 uint64_t rme_heap_graph_size(const struct rme_heap_graph *g, uint32_t node)

@@ -20,7 +20,7 @@ struct rme_big {
 	uint64_t size;
 };
 
-enum { RME_MAX_BIG = 1 << 16 };
+enum { RME_MAX_BIG = 1 << 16, RME_NO_TYPE = UINT16_MAX };
 
 struct rme_heap_graph {
 	struct rme_whole whole; /* its roots are those of the first n_named edges */
@@ -30,6 +30,9 @@ struct rme_heap_graph {
 	uint32_t n_named;   /* edges of the root to what has a name; then immortal
 	                       objects, then those that C holds */
 	uint32_t *size;     /* own size of a node; RME_NO_NODE: in `big` */
+	uint16_t *type;     /* of a node, a number in `types`; RME_NO_TYPE: look at the object */
+	struct rme_type **types;
+	uint64_t n_types;
 	struct rme_big *big;
 	struct rme_held *held;
 	uint64_t n_big, n_held;
@@ -66,6 +69,9 @@ static inline rme_addr rme_heap_graph_address(const struct rme_heap_graph *g, ui
 {
 	return rme_index_address(&g->index, node);
 }
+
+/* NULL: it is damaged. */
+struct rme_type *rme_heap_graph_type(const struct rme_heap_graph *g, uint32_t node);
 
 uint64_t rme_heap_graph_size(const struct rme_heap_graph *g, uint32_t node);
 

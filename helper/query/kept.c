@@ -1,7 +1,6 @@
 #include "query/kept.h"
 
 #include "runtime/snapshot.h"
-#include "runtime/sort.h"
 #include "runtime/sys.h"
 
 enum { MAGIC = 0x48505247, CHUNK_BYTES = RME_CHUNK_WORDS * 8, MORE_PIECES = 16 };
@@ -17,7 +16,7 @@ struct head {
 	uint32_t collecting, exhausted;
 };
 
-/* What a walk tallies by type. */
+/* What a walk tallies by type: in the order in which it met them. */
 struct type {
 	rme_addr address, example;
 	uint64_t n_objects, n_bytes, n_estimated, n_inferred, n_faults;
@@ -77,6 +76,7 @@ static void add_arrays(struct kept *k)
 	add_piece(k, g->out.first, (h->n_nodes + 2ull) * sizeof *g->out.first);
 	add_piece(k, g->out.to, h->n_edges * sizeof *g->out.to);
 	add_piece(k, g->size, h->n_nodes * sizeof *g->size);
+	add_piece(k, g->type, h->n_nodes * sizeof *g->type);
 	add_piece(k, g->big, h->n_big * sizeof *g->big);
 	add_piece(k, g->held, h->n_held * sizeof *g->held);
 	add_piece(k, g->whole.roots, h->n_named * sizeof *g->whole.roots);
@@ -85,35 +85,20 @@ static void add_arrays(struct kept *k)
 
 /* Offering */
 
-static void add_type(void *arg, struct rme_type *t)
-{
-	struct kept *k = arg;
-
-	k->types[k->head->n_types++] =
-	    (struct type){(rme_addr)t,    t->example,    t->n_objects, t->n_bytes,
-	                  t->n_estimated, t->n_inferred, t->n_faults};
-}
-
-static int by_age(const void *x, const void *y)
-{
-	const struct type *a = x, *b = y;
-
-	return a->address < b->address ? -1 : a->address > b->address;
-}
-
-/* In the order in which the types were met. */
 static bool list_types(struct kept *k)
 {
-	struct rme_types *types = k->ctx->py.types;
+	const struct rme_heap_graph *g = k->g;
 
-	k->types = rme_arena_alloc(k->ctx->arena, types->n_used * sizeof *k->types);
-	if (!k->types)
-		return false;
-	rme_types_each(&k->ctx->py, add_type, k);
-	rme_sort(k->types, k->head->n_types, sizeof *k->types, by_age);
-	for (uint64_t i = 0; i < k->head->n_types; i++)
-		k->types[i].address = ((struct rme_type *)k->types[i].address)->address;
-	return true;
+	k->head->n_types = g->n_types;
+	k->types = rme_arena_alloc(k->ctx->arena, (g->n_types + 1) * sizeof *k->types);
+	for (uint64_t i = 0; k->types && i < g->n_types; i++) {
+		const struct rme_type *t = g->types[i];
+		if (!t)
+			continue;
+		k->types[i] = (struct type){t->address,     t->example,    t->n_objects, t->n_bytes,
+		                            t->n_estimated, t->n_inferred, t->n_faults};
+	}
+	return k->types;
 }
 
 static bool list_odd(struct kept *k)
@@ -241,6 +226,8 @@ static bool make_room(struct kept *k, uint64_t **bitmaps, uint64_t **odd)
 	g->out.first = room(k, n + 1, sizeof *g->out.first);
 	g->out.to = room(k, h->n_edges < 2 * (n + 1) ? 2 * (n + 1) : h->n_edges, sizeof *g->out.to);
 	g->size = room(k, n, sizeof *g->size);
+	g->type = room(k, n, sizeof *g->type);
+	g->types = room(k, h->n_types, sizeof *g->types);
 	g->spare = room(k, n, sizeof *g->spare);
 	g->big = room(k, RME_MAX_BIG, sizeof *g->big);
 	g->held = room(k, h->n_held, sizeof *g->held);
@@ -248,8 +235,8 @@ static bool make_room(struct kept *k, uint64_t **bitmaps, uint64_t **odd)
 	k->types = room(k, h->n_types, sizeof *k->types);
 	k->pieces = room(k, MORE_PIECES, sizeof *k->pieces);
 	if (!k->numbers || !*bitmaps || !k->odd_numbers || !*odd || !g->out.first || !g->out.to ||
-	    !g->size || !g->spare || !g->big || !g->held || !g->whole.roots || !k->types ||
-	    !k->pieces)
+	    !g->size || !g->type || !g->types || !g->spare || !g->big || !g->held ||
+	    !g->whole.roots || !k->types || !k->pieces)
 		return false;
 	add_piece(k, k->numbers, h->n_chunks * sizeof *k->numbers);
 	add_piece(k, *bitmaps, (uint64_t)h->n_chunks * CHUNK_BYTES);
@@ -296,9 +283,11 @@ static void take_tallies(struct kept *k)
 	rme_heap_reset_doubts(ctx);
 	ctx->doubts = h->doubts;
 	ctx->walk.exhausted |= h->exhausted;
+	k->g->n_types = h->n_types;
 	for (uint64_t i = 0; i < h->n_types; i++) {
 		const struct type *of = &k->types[i];
 		struct rme_type *t = rme_type_get(&ctx->py, of->address);
+		k->g->types[i] = t;
 		if (!t)
 			continue;
 		t->example = of->example;

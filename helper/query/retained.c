@@ -4,7 +4,7 @@
 #include "cpython/str.h"
 #include "query/chain.h"
 
-enum { MAX_LIMIT = 10000, BATCH = 32 };
+enum { MAX_LIMIT = 10000 };
 
 /* One row of a listing: a number in the dominator tree, or an index of what is listed. */
 struct row {
@@ -127,56 +127,33 @@ static void report_objects(struct retained *r, const char *key)
 	rme_json_array_end(j);
 }
 
-/* Fetches the next objects, so that their memory is there when they are looked at. */
-static uint32_t next_batch(const struct rme_index *x, struct rme_index_iter *it, rme_addr *objects)
-{
-	uint32_t n = 0;
-
-	for (; n < BATCH && rme_index_next(x, it, &objects[n]); n++)
-		__builtin_prefetch((const void *)objects[n]);
-	return n;
-}
-
-static void add_instance(struct retained *r, uint32_t node, rme_addr object, uint64_t max)
-{
-	struct rme_heap_graph *g = r->g;
-	const struct rme_dominators *d = &g->dominators;
-	struct rme_python *py = &r->ctx->py;
-
-	if (d->number[node] == RME_NO_NODE || !g->size[node])
-		return; /* damaged ones have no size */
-	struct rme_type *t = rme_type_get(py, rme_type_of(py, object));
-	if (!t)
-		return;
-	if (!t->tally) {
-		if (r->n_classes == max)
-			return;
-		r->classes[r->n_classes].type = t;
-		t->tally = &r->classes[r->n_classes++];
-	}
-	struct class *c = t->tally;
-	c->n_instances++;
-	r->class_of[d->number[node]] = (uint32_t)(c - r->classes);
-}
-
 /* Gives each type a number, and each object that of its type. */
 static bool find_classes(struct retained *r)
 {
-	struct rme_index_iter it = {0};
-	rme_addr objects[BATCH];
-	uint64_t max = r->ctx->py.types->n_used + 1ull;
+	const struct rme_dominators *d = &r->g->dominators;
+	uint64_t max = r->g->n_types + 1;
 
 	r->classes = get(r, max * sizeof *r->classes);
 	if (!r->classes)
 		return false;
 	/* The paths have been told. */
 	r->class_of = r->paths.before;
-	memset(r->class_of, 0, r->g->dominators.n * sizeof *r->class_of);
+	memset(r->class_of, 0, d->n * sizeof *r->class_of);
 	r->n_classes = 1;
-	for (uint32_t n, node = 0; (n = next_batch(&r->g->index, &it, objects)); node += n) {
-		for (uint32_t i = 0; i < n; i++)
-			add_instance(r, node + i, objects[i], max);
-		if (r->ctx->block->cancel)
+	for (uint32_t node = 0; node < r->g->root; node++) {
+		struct rme_type *t = rme_heap_graph_type(r->g, node);
+		if (!t || d->number[node] == RME_NO_NODE)
+			continue;
+		if (!t->tally) {
+			if (r->n_classes == max)
+				continue;
+			r->classes[r->n_classes].type = t;
+			t->tally = &r->classes[r->n_classes++];
+		}
+		struct class *c = t->tally;
+		c->n_instances++;
+		r->class_of[d->number[node]] = (uint32_t)(c - r->classes);
+		if (!(node & 0xffff) && r->ctx->block->cancel)
 			return false;
 	}
 	return true;
