@@ -14,7 +14,7 @@ for _folder in (_HERE, os.path.join(os.path.dirname(_HERE), "helper", "python"))
     if os.path.isdir(os.path.join(_folder, "rememberme")) and _folder not in sys.path:
         sys.path.insert(0, _folder)
 
-from rememberme import adapter, commands, ptrace, settings  # noqa: E402
+from rememberme import adapter, commands, kept, ptrace, settings  # noqa: E402
 from rememberme.errors import CallFailed, Failure, Unreadable  # noqa: E402
 from rememberme.text import paragraphs  # noqa: E402
 
@@ -323,6 +323,12 @@ def _refuse_amx():
                       "later, or analyse a core." % gdb.VERSION)
 
 
+def _memory_may_differ(_):
+    """The process goes on or is gone, or the user has changed its memory."""
+    if _ADAPTER._native is None:  # else it was us
+        kept.drop()
+
+
 # Registration
 
 class _Command(gdb.Command):
@@ -396,6 +402,8 @@ class _Prefix(gdb.Command):
 _ADAPTER = Gdb()
 _PARAMETERS = {}
 
+for _event in ("cont", "exited", "memory_changed", "connection_removed"):
+    getattr(gdb.events, _event).connect(_memory_may_differ)
 for _verb in ("set", "show"):
     _Prefix(_verb)
 for _setting in settings.SETTINGS:

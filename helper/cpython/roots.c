@@ -30,7 +30,9 @@ static void emit(struct roots *r, enum rme_root_kind kind, rme_addr object, rme_
 	r->root.kind = (uint8_t)kind;
 	r->root.object = object;
 	r->root.name = name;
-	r->root.text = text;
+	memset(r->root.text, 0, sizeof r->root.text);
+	for (size_t i = 0; text && text[i] && i + 1 < sizeof r->root.text; i++)
+		r->root.text[i] = text[i];
 	r->root.counted = counted;
 	r->fn(r->arg, &r->root);
 }

@@ -20,7 +20,6 @@ enum rme_root_kind {
 struct rme_root {
 	rme_addr object;
 	rme_addr name;      /* a str, or 0 */
-	const char *text;   /* or NULL; of the helper */
 	rme_addr code;      /* LOCAL, FRAME, STACK: of the frame */
 	uint64_t thread;    /* the debugger's number, else the LWP; 0: not known */
 	int32_t line;       /* of the frame; -1: not known */
@@ -28,6 +27,8 @@ struct rme_root {
 	uint64_t interp_id; /* 0: the main interpreter */
 	uint8_t kind;       /* enum rme_root_kind */
 	bool counted;       /* the object's reference count has this reference in it */
+	char text[30];      /* or empty. No pointer to the helper's own: roots are kept for
+	                       later questions, when the helper lies elsewhere */
 };
 
 /* Calls fn for every root but the static types, most telling names first; the same

@@ -260,7 +260,7 @@ struct rme_type *rme_type_slow(struct rme_python *py, rme_addr type)
 	for (i = rme_type_hash(type) >> 32 & (types->n_slots - 1); types->slots[i];)
 		i = (i + 1) & (types->n_slots - 1);
 	types->slots[i] = t;
-	types->n_used++;
+	t->number = (uint32_t)types->n_used++;
 	return t;
 }
 

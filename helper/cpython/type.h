@@ -121,6 +121,7 @@ struct rme_type {
 	rme_addr example;            /* one of those */
 	uint64_t n_objects, n_bytes; /* a tally of the instances, where a query keeps one */
 	void *tally;                 /* and what else it keeps */
+	uint32_t number;             /* how many types were met before it */
 	uint8_t holds_type;          /* holds.c: whether instances show their reference to it */
 };
 

@@ -36,7 +36,10 @@ enum rme_state {
 	RME_IDLE = 0,
 	RME_RUNNING = 1, /* the snapshot (or rme_run) is at work */
 	RME_DONE = 2,    /* reply and reply_size are valid */
-	RME_DIED = 3     /* the snapshot ended without a reply: see status */
+	RME_DIED = 3,    /* the snapshot ended without a reply: see status */
+	/* The snapshot waits for the caller to set `answer`: */
+	RME_OFFERED = 4, /* the pieces may be copied, to be kept */
+	RME_WANTED = 5   /* what was kept is to be written into the pieces */
 };
 
 /* The control block, shared between the debuggee, its snapshot and the
@@ -58,7 +61,37 @@ struct rme_block {
 	uint64_t reply_size;
 	uint64_t arena; /* the helper's own memory: set by rme_prepare */
 	uint64_t arena_size;
-	uint64_t reserved[4];
+	uint64_t pieces; /* RME_OFFERED, RME_WANTED: address, in the snapshot as all that it
+	                    leads to, of n_pieces struct rme_range */
+	uint64_t n_pieces;
+	uint32_t answer; /* the caller sets 1: done; 2: cannot be done */
+	int32_t kept_fd; /* rme_answer: the file to keep to or to take from; 0: none */
+	uint64_t reserved;
+};
+
+/* A graph of the heap may be kept by the caller for later questions about the same
+ * memory. It consists of this head, of `size` bytes (what follows here is the helper's
+ * own business), and of `total` bytes of data, which are not to be looked at.
+ *
+ * A request with keep_from offers the graph that it builds: rme_start by RME_OFFERED,
+ * where the first piece is the head and the others make up the data; rme_answer by
+ * writing both to kept_fd. A request with the head in `kept` takes the data instead of
+ * building: rme_start by RME_WANTED, rme_answer from kept_fd, whose position is behind
+ * the head. Where that fails, or the head is not of this helper, these interpreters,
+ * images and threads, the graph is built as if nothing had been kept: the reply says
+ * "graph":"built". The caller knows whether the memory is the same still. */
+struct rme_kept {
+	uint32_t magic;
+	uint32_t size;
+	uint64_t total;
+};
+
+/* What the caller says to RME_OFFERED and RME_WANTED. The snapshot goes on without an
+ * answer after ten seconds in which it does not change: what was copied is void then. */
+enum rme_block_answer {
+	RME_ANSWER_DONE = 1,
+	RME_ANSWER_NO = 2,
+	RME_ANSWER_WAIT = 3 /* this and whatever is above: it takes longer */
 };
 
 enum rme_query {
@@ -119,11 +152,13 @@ struct rme_request {
 	uint64_t thread_pointer;  /* of the selected thread (fs base); 0: the helper
 	                             runs on that thread and asks the CPU */
 	uint64_t runtime;         /* address of _PyRuntime; 0: look it up in images */
+	uint64_t keep_from;       /* fewest objects whose graph is offered; 0: never */
 	struct rme_table images;  /* struct rme_image: loaded ELF images */
 	struct rme_table code;    /* struct rme_range: executable text that may run */
 	struct rme_table threads; /* struct rme_thread: the debugger's threads */
 	struct rme_table exprs;   /* struct rme_expr, one after another */
 	struct rme_table missing; /* struct rme_range: memory that a core lacks */
+	struct rme_table kept;    /* bytes of the head of a graph that was kept */
 };
 
 struct rme_image {
@@ -172,7 +207,7 @@ struct rme_step {
  * wait_ms milliseconds for the answer, and returns block->state, or a negative
  * errno when no snapshot could be made. When it returns RME_DONE or RME_DIED
  * the snapshot is reaped already. Changes nothing in the calling process but
- * the block and the reply. */
+ * the block and the reply. Returns RME_OFFERED and RME_WANTED at once. */
 RME_EXPORT int64_t rme_start(struct rme_block *block, uint64_t wait_ms);
 
 /* Live: waits up to wait_ms more; returns block->state, reaps as rme_start. */
@@ -185,8 +220,9 @@ RME_EXPORT int64_t rme_stop(struct rme_block *block);
  * in this process. Returns 0 or a negative errno. */
 RME_EXPORT int64_t rme_prepare(struct rme_block *block);
 
-/* Answers in this process, after rme_prepare. Makes no system call but
- * rt_sigreturn, so it may run under seccomp's strict mode. Returns RME_DONE. */
+/* Answers in this process, after rme_prepare. Makes no system call but rt_sigreturn,
+ * and read and write of kept_fd, so it may run under seccomp's strict mode. Returns
+ * RME_DONE. */
 RME_EXPORT int64_t rme_answer(struct rme_block *block);
 
 /* rme_prepare, rme_answer, and everything put back: for tests by ctypes. */
@@ -224,7 +260,8 @@ RME_EXPORT int64_t rme_run(struct rme_block *block);
  *           which have a short way for some types, come to the same
  *
  * About the whole heap, modules and their namespaces included (TYPES with EXPRs: about
- * what these reach, as MEMORY). PATH is "root":TEXT ("module app.cache"), "steps":
+ * what these reach, as MEMORY). All but TYPES have "graph":"built"|"kept". PATH is "root":TEXT
+ * ("module app.cache"), "steps":
  * [{"label":TEXT|null,"address":"0x…","type":…}…] from the root's side on, "expr":TEXT|
  * null, and "elided":N where the middle of a long one is left out; a label is part of
  * an EXPR (.name, ["key"], [3]; a bare name after a module or a frame) or words in

@@ -82,7 +82,7 @@ static bool request_sound(const struct rme_block *block)
 	       table_sound(block, r->threads, sizeof(struct rme_thread)) &&
 	       table_sound(block, r->missing, sizeof(struct rme_range)) &&
 	       table_sound(block, r->exprs, sizeof(struct rme_expr)) &&
-	       exprs_sound(block, r->exprs);
+	       table_sound(block, r->kept, 1) && exprs_sound(block, r->exprs);
 }
 
 static void run_query(struct rme_query_ctx *ctx)
@@ -145,6 +145,7 @@ void rme_query_answer(struct rme_block *block, struct rme_arena *arena, struct r
 	ctx->arena = arena;
 	ctx->guards = guards;
 	ctx->threads = threads && rme_cpus() > 1;
+	ctx->snapshot = threads;
 	ctx->owned = !(ctx->request->flags & RME_TRAVERSE_ONLY);
 	ctx->classes = !(ctx->request->flags & RME_NO_CLASSES);
 	ctx->allocated = ctx->request->flags & RME_ALLOCATED;

@@ -1,8 +1,9 @@
 #include "query/heap_graph.h"
 
 #include "cpython/object.h"
+#include "query/kept.h"
 
-enum { BATCH = 32, CHECK_EVERY = 1 << 14, MAX_BIG = 1 << 16, FLAG_HEAPTYPE = 1u << 9 };
+enum { BATCH = 32, CHECK_EVERY = 1 << 14, FLAG_HEAPTYPE = 1u << 9 };
 
 #define STORE(place, value) (*(volatile __typeof__(place) *)&(place) = (value))
 
@@ -65,12 +66,17 @@ static void set_size(struct build *b, uint64_t size)
 
 	if (size < RME_NO_NODE) {
 		g->size[b->node] = (uint32_t)size;
-	} else if (g->n_big < MAX_BIG) {
+	} else if (g->n_big < RME_MAX_BIG) {
 		g->size[b->node] = RME_NO_NODE;
 		g->big[g->n_big++] = (struct rme_big){b->node, size};
 	} else {
 		g->size[b->node] = RME_NO_NODE - 1;
 	}
+}
+
+static void set_type(struct build *b, const struct rme_type *t)
+{
+	b->g->type[b->node] = t && t->number < RME_NO_TYPE ? (uint16_t)t->number : RME_NO_TYPE;
 }
 
 static void expand(struct build *b, rme_addr object, uint64_t cookie, const struct rme_sink *sink)
@@ -83,6 +89,8 @@ static void expand(struct build *b, rme_addr object, uint64_t cookie, const stru
 	if (w->expand(ctx, object, cookie, true, sink, &size) != RME_NODE_COUNTED)
 		return;
 	set_size(b, size);
+	set_type(b, cookie ? (const struct rme_type *)cookie
+	                   : rme_type_get(py, rme_type_of(py, object)));
 	refcount = rme_u64(object + (uint64_t)py->layout->object_refcnt);
 	if (rme_is_immortal(py, object))
 		b->refcounts[b->node] = RME_NO_NODE;
@@ -256,7 +264,14 @@ static bool build_roots(struct build *b)
 	return !b->full && rme_csr_count(&g->out, n_objects, first + 1, cancel);
 }
 
-bool rme_heap_graph_init(struct rme_heap_graph *g, struct rme_query_ctx *ctx)
+static void list_type(void *arg, struct rme_type *t)
+{
+	struct rme_heap_graph *g = arg;
+
+	g->types[t->number] = t;
+}
+
+static bool build(struct rme_heap_graph *g, struct rme_query_ctx *ctx)
 {
 	struct build b = {.g = g, .ctx = ctx};
 	struct rme_arena *arena = ctx->arena;
@@ -270,9 +285,10 @@ bool rme_heap_graph_init(struct rme_heap_graph *g, struct rme_query_ctx *ctx)
 	g->out.n = g->root + 1;
 	g->out.first = rme_arena_alloc(arena, (n + 2) * sizeof *g->out.first);
 	g->size = rme_arena_alloc(arena, (n + 1) * sizeof *g->size);
+	g->type = rme_arena_alloc(arena, (n + 1) * sizeof *g->type);
 	g->spare = b.refcounts = rme_arena_alloc(arena, (n + 1) * sizeof *g->spare);
-	g->big = rme_arena_alloc(arena, MAX_BIG * sizeof *g->big);
-	if (!g->out.first || !g->size || !g->spare || !g->big)
+	g->big = rme_arena_alloc(arena, RME_MAX_BIG * sizeof *g->big);
+	if (!g->out.first || !g->size || !g->type || !g->spare || !g->big)
 		return out_of_memory(ctx);
 	if (!build_objects(&b))
 		return false;
@@ -284,7 +300,37 @@ bool rme_heap_graph_init(struct rme_heap_graph *g, struct rme_query_ctx *ctx)
 	g->out.to = b.to;
 	if (!build_roots(&b))
 		return *g->whole.walk.cancel ? false : out_of_memory(ctx);
+	g->n_types = ctx->py.types->n_used;
+	g->types = rme_arena_alloc(arena, (g->n_types + 1) * sizeof *g->types);
+	if (!g->types)
+		return out_of_memory(ctx);
+	rme_types_each(&ctx->py, list_type, g);
 	return true;
+}
+
+bool rme_heap_graph_init(struct rme_heap_graph *g, struct rme_query_ctx *ctx)
+{
+	bool kept = rme_kept_take(g, ctx);
+
+	if (!kept) {
+		if (!build(g, ctx))
+			return false;
+		rme_kept_offer(g);
+	}
+	rme_json_string(&ctx->json, "graph", kept ? "kept" : "built");
+	return true;
+}
+
+/* Where there are none yet: a graph that was kept. */
+static bool count_in(struct rme_heap_graph *g)
+{
+	struct rme_query_ctx *ctx = g->whole.ctx;
+
+	if (g->first_in)
+		return true;
+	g->first_in = rme_arena_alloc(ctx->arena, (g->out.n + 1ull) * sizeof *g->first_in);
+	return g->first_in ? rme_csr_count(&g->out, 0, g->first_in + 1, g->whole.walk.cancel)
+	                   : out_of_memory(ctx);
 }
 
 bool rme_heap_graph_paths(struct rme_heap_graph *g, const uint32_t *avoided, uint64_t n_avoided,
@@ -325,7 +371,7 @@ bool rme_heap_graph_dominators(struct rme_heap_graph *g)
 
 	if (!to)
 		return out_of_memory(ctx);
-	if (!rme_csr_turn(&g->out, g->first_in, to, &in, cancel))
+	if (!count_in(g) || !rme_csr_turn(&g->out, g->first_in, to, &in, cancel))
 		return false;
 	if (!rme_dominators_init(&g->dominators, &g->out, &in, g->root, true, &memory, cancel))
 		return *cancel ? false : out_of_memory(ctx);
@@ -373,6 +419,17 @@ uint32_t rme_heap_graph_node(struct rme_heap_graph *g, rme_addr object)
 		return RME_NO_NODE;
 	}
 	return node;
+}
+
+struct rme_type *rme_heap_graph_type(const struct rme_heap_graph *g, uint32_t node)
+{
+	struct rme_python *py = &g->whole.ctx->py;
+
+	if (!g->size[node])
+		return NULL;
+	if (g->type[node] < g->n_types)
+		return g->types[g->type[node]];
+	return rme_type_get(py, rme_type_of(py, rme_heap_graph_address(g, node)));
 }
 
 uint64_t rme_heap_graph_size(const struct rme_heap_graph *g, uint32_t node)

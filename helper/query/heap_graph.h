@@ -20,6 +20,8 @@ struct rme_big {
 	uint64_t size;
 };
 
+enum { RME_MAX_BIG = 1 << 16, RME_NO_TYPE = UINT16_MAX };
+
 struct rme_heap_graph {
 	struct rme_whole whole; /* its roots are those of the first n_named edges */
 	struct rme_index index;
@@ -28,16 +30,20 @@ struct rme_heap_graph {
 	uint32_t n_named;   /* edges of the root to what has a name; then immortal
 	                       objects, then those that C holds */
 	uint32_t *size;     /* own size of a node; RME_NO_NODE: in `big` */
+	uint16_t *type;     /* of a node, a number in `types`; RME_NO_TYPE: look at the object */
+	struct rme_type **types;
+	uint64_t n_types;
 	struct rme_big *big;
 	struct rme_held *held;
 	uint64_t n_big, n_held;
 	uint32_t *spare;    /* a word per node */
-	uint32_t *first_in; /* first_in[v + 1]: how many edges lead to v */
+	uint32_t *first_in; /* first_in[v + 1]: how many edges lead to v; NULL: not counted */
 	struct rme_dominators dominators;
 	struct rme_csr tree; /* of them, by number: see dominated.h */
 };
 
-/* Walks the heap and builds the graph; false with ctx->error. */
+/* Walks the heap and builds the graph, or takes one that was kept (kept.h), and offers what
+ * it built to be kept; writes "graph". False with ctx->error. */
 bool rme_heap_graph_init(struct rme_heap_graph *g, struct rme_query_ctx *ctx);
 
 /* Finds the dominators of all nodes, their tree, and what each retains; false with ctx->error.
@@ -63,6 +69,9 @@ static inline rme_addr rme_heap_graph_address(const struct rme_heap_graph *g, ui
 {
 	return rme_index_address(&g->index, node);
 }
+
+/* NULL: it is damaged. */
+struct rme_type *rme_heap_graph_type(const struct rme_heap_graph *g, uint32_t node);
 
 uint64_t rme_heap_graph_size(const struct rme_heap_graph *g, uint32_t node);
 

@@ -50,6 +50,7 @@ struct rme_query_ctx {
 	rme_addr forced[RME_MAX_FORCED]; /* roots that are entered whatever they are */
 	uint32_t n_forced;
 	bool threads;                    /* a second thread may help: this process is ours */
+	bool snapshot;                   /* the caller of rme_start can be asked for something */
 	bool over_budget;                /* some sizes were not taken one by one */
 	uint64_t n_unmeasured;           /* frames without a size of their own */
 	struct rme_python_thread thread; /* the selected one, if tstate */

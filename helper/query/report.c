@@ -151,10 +151,8 @@ static void caveat(struct rme_query_ctx *ctx, const char *kind, rme_addr type, u
 	rme_json_close(j);
 }
 
-static void type_caveats(void *arg, struct rme_type *t)
+static void type_caveats(struct rme_query_ctx *ctx, struct rme_type *t)
 {
-	struct rme_query_ctx *ctx = arg;
-
 	if (t->n_faults)
 		caveat(ctx, "fault", t->address, t->n_faults, t->example,
 		       " damaged object(s) of type ",
@@ -210,6 +208,31 @@ static void mapping_caveats(struct rme_query_ctx *ctx)
 		               m->anonymous_bytes, " mmap object(s) map anonymous memory: ");
 }
 
+struct next {
+	rme_addr after;
+	struct rme_type *type;
+};
+
+static void find_next(void *arg, struct rme_type *t)
+{
+	struct next *next = arg;
+
+	if ((t->n_faults | t->n_estimated | t->n_inferred) && t->address > next->after &&
+	    (!next->type || t->address < next->type->address))
+		next->type = t;
+}
+
+/* By address: the order of the table depends on which type was met first. */
+static void caveats_of_types(struct rme_query_ctx *ctx)
+{
+	for (struct next next = {0};; next = (struct next){next.type->address, NULL}) {
+		rme_types_each(&ctx->py, find_next, &next);
+		if (!next.type)
+			break;
+		type_caveats(ctx, next.type);
+	}
+}
+
 void rme_report_caveats(struct rme_query_ctx *ctx)
 {
 	struct rme_json *j = &ctx->json;
@@ -225,7 +248,7 @@ void rme_report_caveats(struct rme_query_ctx *ctx)
 		caveat(ctx, "freed-object", 0, d->n_freed, d->freed,
 		       " reachable object(s) have no valid reference count",
 		       " (freed?); they are left out");
-	rme_types_each(&ctx->py, type_caveats, ctx);
+	caveats_of_types(ctx);
 	mapping_caveats(ctx);
 	if (ctx->allocated && ctx->py.no_pymalloc)
 		caveat(ctx, "allocator", 0, 0, 0,

@@ -130,24 +130,19 @@ static void report_objects(struct retained *r, const char *key)
 /* Gives each type a number, and each object that of its type. */
 static bool find_classes(struct retained *r)
 {
-	struct rme_heap_graph *g = r->g;
-	const struct rme_dominators *d = &g->dominators;
-	struct rme_python *py = &r->ctx->py;
-	struct rme_index_iter it = {0};
-	rme_addr object;
-	uint64_t max = py->types->n_used + 1ull;
+	const struct rme_dominators *d = &r->g->dominators;
+	uint64_t max = r->g->n_types + 1;
 
-	r->class_of = get(r, d->n * sizeof *r->class_of);
 	r->classes = get(r, max * sizeof *r->classes);
-	if (!r->class_of || !r->classes)
+	if (!r->classes)
 		return false;
+	/* The paths have been told. */
+	r->class_of = r->paths.before;
+	memset(r->class_of, 0, d->n * sizeof *r->class_of);
 	r->n_classes = 1;
-	for (uint32_t node = 0; rme_index_next(&g->index, &it, &object); node++) {
-		struct rme_type *t = NULL;
-		if (d->number[node] == RME_NO_NODE || !g->size[node])
-			continue; /* damaged ones have no size */
-		t = rme_type_get(py, rme_type_of(py, object));
-		if (!t)
+	for (uint32_t node = 0; node < r->g->root; node++) {
+		struct rme_type *t = rme_heap_graph_type(r->g, node);
+		if (!t || d->number[node] == RME_NO_NODE)
 			continue;
 		if (!t->tally) {
 			if (r->n_classes == max)
@@ -188,9 +183,9 @@ static void report_classes(struct retained *r)
 	const struct rme_dominated_visitor visitor = {enter, leave, r};
 	struct rme_heap_graph *g = r->g;
 	struct rme_json *j = &r->ctx->json;
-	uint32_t *cursor = get(r, g->dominators.n * sizeof *cursor);
+	uint32_t *cursor = g->out.first; /* of which the dominators left nothing */
 
-	if (!cursor || !find_classes(r) ||
+	if (!find_classes(r) ||
 	    !rme_dominated_each(&g->dominators, &g->tree, &visitor, cursor, &r->ctx->block->cancel))
 		return;
 	r->n_best = 0;

@@ -80,14 +80,28 @@ static void add_root(void *arg, const struct rme_root *root)
 	w->roots[w->n_roots++] = *root;
 }
 
-bool rme_whole_init(struct rme_whole *w, struct rme_query_ctx *ctx, struct rme_index *index)
+static void attach(struct rme_whole *w, struct rme_query_ctx *ctx)
 {
-	memset(w, 0, sizeof *w);
 	w->ctx = ctx;
-	w->index = index;
 	ctx->whole = w;
 	/* Whatever is set for sizes: what keeps an object alive is all that holds it. */
 	ctx->owned = ctx->classes = true;
+}
+
+void rme_whole_resume(struct rme_whole *w, struct rme_query_ctx *ctx, uint64_t n_roots,
+                      bool collecting)
+{
+	attach(w, ctx);
+	w->n_roots = n_roots;
+	w->collecting = collecting;
+	w->walk.cancel = ctx->walk.cancel;
+}
+
+bool rme_whole_init(struct rme_whole *w, struct rme_query_ctx *ctx, struct rme_index *index)
+{
+	memset(w, 0, sizeof *w);
+	attach(w, ctx);
+	w->index = index;
 	w->max_roots = MAX_ROOTS;
 	w->roots = rme_arena_alloc(ctx->arena, w->max_roots * sizeof *w->roots);
 	w->words = rme_arena_alloc(ctx->arena, MAX_WORDS * sizeof *w->words);

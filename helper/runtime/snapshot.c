@@ -102,7 +102,7 @@ int64_t rme_snapshot_wait(struct rme_block *block, uint64_t wait_ms)
 
 		if (!block->pid)
 			return state;
-		if (state != RME_RUNNING) {
+		if (state == RME_DONE) {
 			reap(block, 0);
 			block->pid = 0;
 			return state;
@@ -110,15 +110,44 @@ int64_t rme_snapshot_wait(struct rme_block *block, uint64_t wait_ms)
 		long r = reap(block, WNOHANG_);
 		if (r == block->pid || r < 0) {
 			block->pid = 0;
-			if (state_load(block) == RME_RUNNING)
+			if (state_load(block) != RME_DONE)
 				block->state = RME_DIED;
 			return block->state;
 		}
-		if (waited >= wait_ms)
+		if (state != RME_RUNNING || waited >= wait_ms)
 			return state;
 		rme_syscall6(RME_SYS_futex, (long)&block->state, FUTEX_WAIT_, RME_RUNNING,
 		             (long)nap, 0, 0);
 	}
+}
+
+static void set_state(struct rme_block *block, uint32_t state)
+{
+	__atomic_store_n(&block->state, state, __ATOMIC_RELEASE);
+	rme_syscall6(RME_SYS_futex, (long)&block->state, FUTEX_WAKE_, 1, 0, 0, 0);
+}
+
+bool rme_snapshot_ask(struct rme_block *block, uint32_t state)
+{
+	enum { LIMIT_MS = 10000 };
+	uint32_t answer = 0;
+
+	block->answer = 0;
+	set_state(block, state);
+	/* Short naps: what the debugger writes wakes no futex. */
+	for (int left = LIMIT_MS; left && !block->cancel; left--) {
+		int64_t nap[2] = {0, 1000000};
+		uint32_t before = answer;
+		rme_syscall6(RME_SYS_futex, (long)&block->answer, FUTEX_WAIT_, answer, (long)nap, 0,
+		             0);
+		answer = __atomic_load_n(&block->answer, __ATOMIC_ACQUIRE);
+		if (answer == RME_ANSWER_DONE || answer == RME_ANSWER_NO)
+			break;
+		if (answer != before)
+			left = LIMIT_MS;
+	}
+	set_state(block, RME_RUNNING);
+	return answer == RME_ANSWER_DONE;
 }
 
 void rme_snapshot_stop(struct rme_block *block)

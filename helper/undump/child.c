@@ -174,6 +174,7 @@ bool ud_child_run(const struct ud_place *place, const struct ud_target *target,
 	int channel[2];
 
 	*ret = (struct ud_outcome){0};
+	place->block->kept_fd = limits->kept;
 	ud_signals_watched(&set);
 	w.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (w.signals < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) < 0)

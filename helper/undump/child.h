@@ -10,6 +10,8 @@ struct ud_limits {
 	uint64_t cpu_seconds;
 	uint64_t memory; /* bytes of its own that the child may touch */
 	int progress;    /* descriptor for progress lines, -1: none */
+	int kept;        /* descriptor that the child may keep, for the graph of the heap
+	                    (rememberme.h), 0: none */
 	bool eager;      /* no userfaultfd: read all that cannot be mapped right away */
 };
 

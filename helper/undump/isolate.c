@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -27,6 +28,14 @@ static void set_limit(int which, rlim_t soft, rlim_t hard)
 	setrlimit(which, &limit);
 }
 
+/* Half of what is left on the disk may be taken for the graph of the heap. */
+static rlim_t room_to_keep(int fd)
+{
+	struct statvfs disk;
+
+	return fd > 0 && fstatvfs(fd, &disk) == 0 ? disk.f_bavail * disk.f_frsize / 2 : 0;
+}
+
 static void give_up_rights(const struct ud_limits *limits)
 {
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
@@ -41,7 +50,7 @@ static void give_up_rights(const struct ud_limits *limits)
 	/* No core of the core, and nobody but root looks into the child. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	set_limit(RLIMIT_CORE, 0, 0);
-	set_limit(RLIMIT_FSIZE, 0, 0);
+	set_limit(RLIMIT_FSIZE, room_to_keep(limits->kept), room_to_keep(limits->kept));
 	set_limit(RLIMIT_NPROC, 0, 0);
 	set_limit(RLIMIT_MEMLOCK, 0, 0);
 	/* SIGXCPU at the first, which tells why; SIGKILL at the second. */
@@ -54,6 +63,7 @@ static void reset_signals(void)
 
 	for (int i = 1; i < 32; i++)
 		signal(i, SIG_DFL);
+	signal(SIGXFSZ, SIG_IGN); /* what cannot be kept is no reason to end */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -5,7 +5,8 @@
  *     rememberme-undump --library librememberme.so --request FILE
  *             (--core FILE | --pid N [--mem FD])
  *             [--map PATHINCORE=FILE]... [--file FILE]... [--search DIR]... [--lwp N]
- *             [--progress FD] [--cpu SECONDS] [--memory BYTES] [--reply-max BYTES] [--eager]
+ *             [--progress FD] [--kept FD] [--cpu SECONDS] [--memory BYTES] [--reply-max BYTES]
+ *             [--eager]
  *
  * The request is a struct rme_request (rememberme.h). Standard output gets one JSON
  * object: the helper's reply with a member "undump" added, or {"error":…}. Status 0:
@@ -61,27 +62,20 @@ static bool parse_number(const char *text, uint64_t *ret)
 static bool parse_options(struct options *o, int argc, char **argv, struct ud_error *error)
 {
 	static const struct option options[] = {
-	    {"library", required_argument, NULL, 'l'},
-	    {"request", required_argument, NULL, 'r'},
-	    {"core", required_argument, NULL, 'c'},
-	    {"pid", required_argument, NULL, 'p'},
-	    {"mem", required_argument, NULL, 'm'},
-	    {"map", required_argument, NULL, 'f'},
-	    {"search", required_argument, NULL, 's'},
-	    {"lwp", required_argument, NULL, 't'},
-	    {"progress", required_argument, NULL, 'g'},
-	    {"cpu", required_argument, NULL, 'u'},
-	    {"memory", required_argument, NULL, 'y'},
-	    {"reply-max", required_argument, NULL, 'x'},
-	    {"eager", no_argument, NULL, 'e'},
-	    {"file", required_argument, NULL, 'b'},
-	    {NULL, 0, NULL, 0},
+	    {"library", required_argument, NULL, 'l'},   {"request", required_argument, NULL, 'r'},
+	    {"core", required_argument, NULL, 'c'},      {"pid", required_argument, NULL, 'p'},
+	    {"mem", required_argument, NULL, 'm'},       {"map", required_argument, NULL, 'f'},
+	    {"search", required_argument, NULL, 's'},    {"lwp", required_argument, NULL, 't'},
+	    {"progress", required_argument, NULL, 'g'},  {"kept", required_argument, NULL, 'k'},
+	    {"cpu", required_argument, NULL, 'u'},       {"memory", required_argument, NULL, 'y'},
+	    {"reply-max", required_argument, NULL, 'x'}, {"eager", no_argument, NULL, 'e'},
+	    {"file", required_argument, NULL, 'b'},      {NULL, 0, NULL, 0},
 	};
 	uint64_t n;
 	int c, index;
 
 	o->memory_fd = UINT64_MAX;
-	o->limits = (struct ud_limits){DEFAULT_CPU, available_memory(), -1, false};
+	o->limits = (struct ud_limits){DEFAULT_CPU, available_memory(), -1, 0, false};
 	o->reply_max = DEFAULT_REPLY;
 	o->search.maps = ud_must(calloc((size_t)argc, sizeof(char *)));
 	o->search.directories = ud_must(calloc((size_t)argc, sizeof(char *)));
@@ -122,6 +116,10 @@ static bool parse_options(struct options *o, int argc, char **argv, struct ud_er
 		case 'g':
 			ok = parse_number(optarg, &n) && n <= INT32_MAX;
 			o->limits.progress = (int)n;
+			break;
+		case 'k':
+			ok = parse_number(optarg, &n) && n > STDERR_FILENO && n < INT32_MAX;
+			o->limits.kept = (int)n;
 			break;
 		case 'u':
 			ok = parse_number(optarg, &o->limits.cpu_seconds);

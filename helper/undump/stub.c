@@ -126,11 +126,12 @@ static void map_all(const struct ud_job *job)
 	}
 }
 
-static void close_all(void)
+/* All descriptors from `first` to `last`. */
+static void close_range(int first, int last)
 {
-	if (rme_syscall6(SYS_close_range_, 0, 0x7fffffff, 0, 0, 0, 0) == 0)
+	if (last < first || rme_syscall6(SYS_close_range_, first, last, 0, 0, 0, 0) == 0)
 		return;
-	for (int fd = 0; fd < MANY_DESCRIPTORS; fd++) /* before Linux 5.9 */
+	for (int fd = first; fd <= last && fd < MANY_DESCRIPTORS; fd++) /* before Linux 5.9 */
 		rme_syscall6(RME_SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
@@ -147,7 +148,8 @@ void ud_stub_enter(struct ud_job *job)
 	for (uint64_t i = 0; i < job->n_unmap; i++)
 		rme_sys_unmap((void *)job->unmap[i].start, job->unmap[i].end - job->unmap[i].start);
 	map_all(job);
-	close_all();
+	close_range(0, job->block->kept_fd - 1);
+	close_range(job->block->kept_fd + !!job->block->kept_fd, 0x7fffffff);
 	rme_syscall6(SYS_arch_prctl_, ARCH_SET_FS_, (long)job->thread_pointer, 0, 0, 0, 0);
 	set_limit(RLIMIT_NOFILE_, 0);
 	if (job->prepare(job->block) < 0) {

@@ -38,6 +38,7 @@ TARGETS = {
     "memory of the walk / bytes walked": 1 / 32,
     "py-types / gc.collect()": 1.5,
     "graph and dominators / gc.collect()": 6,
+    "seconds of a second question": 1,
     "py-memory of a small object, gdb": 0.060,
     "py-memory of a small object, lldb-19": 0.150,
 }
@@ -221,6 +222,28 @@ def whole_heap(interpreter):
         row("  memory of graph and dominators per object", objects, memory / counted, " B", 48)
 
 
+def kept(interpreter):
+    title("Questions about the whole heap at one stop, in the debuggers: the first, and again")
+    expr = "__main__:HEAP[5].meta"
+    asked = ["py-why %s --json" % expr, "py-referrers %s --json" % expr,
+             "py-retained %s --json" % expr, "py-retained --json", "py-dominators --json"]
+    for objects in options.command_objects:
+        argv = [interpreter.path, HERE / "heaps.py", "records", str(objects), "stay"]
+        environment = {"BENCH_REPETITIONS": "1", "STAGE_LIFETIME": "3600"}
+        with targets.Target(argv, env=environment, timeout=900) as target:
+            for name in options.debuggers:
+                answers = session.run(matrix.debuggers()[name], asked[:1] + asked * 3,
+                                      timeout=1800, attach=target.pid)
+                row("%s, %s: the first" % (asked[0].split()[0], name), objects,
+                    answers[0].seconds, " s", note=answers[0].reply["graph"])
+                for command in asked:
+                    again = [a for a in answers[1:] if a.step["run"] == command]
+                    row("  %s, again" % command.replace(" --json", ""), objects,
+                        statistics.median(a.seconds for a in again), " s",
+                        TARGETS["seconds of a second question"] if objects >= 10000000 else None,
+                        again[0].reply["graph"])
+
+
 def numbers(text):
     return [int(float(part)) for part in text.split(",")]
 
@@ -243,14 +266,15 @@ def arguments():
     parser.add_argument("--kinds", type=names, default=["live", "core"])
     parser.add_argument("--command-objects", type=numbers, default=[10**6, 10**7])
     parser.add_argument("--parts", type=names,
-                        default=["walks", "commands", "peers", "whole_heap"])
+                        default=["walks", "commands", "peers", "whole_heap", "kept"])
     parser.add_argument("--repetitions", type=int, default=5)
     return parser.parse_args()
 
 
 if __name__ == "__main__":
     options = arguments()
-    parts = {"walks": walks, "commands": commands, "peers": peers, "whole_heap": whole_heap}
+    parts = {"walks": walks, "commands": commands, "peers": peers, "whole_heap": whole_heap,
+             "kept": kept}
     for wanted in options.interpreters:
         chosen = matrix.interpreters()[wanted]
         print("python %s, %d CPUs, load %.1f, medians of %d" % (

@@ -91,7 +91,9 @@ def test_container(container, interpreter, debugger):
         answers = session.run(debugger, [
             "py-config references traverse", "py-frames --json", "py-top --frame 1 --json",
             "py-memory --frame 1 a b --json", "py-mem-print --frame 1 b",
-            "py-memory os:environ --json", {"detach": 1}], attach=pid)
+            "py-memory os:environ --json",
+            {"python": "import rememberme.kept; rememberme.kept.FEWEST = 1"},
+            "py-why os:environ --json", "py-why os:environ --json", {"detach": 1}], attach=pid)
     except session.SessionFailed as e:
         if debugger.name == "lldb-14" and "setup" in str(e):
             pytest.skip("lldb 14 cannot attach when the executable is not in its own root")
@@ -105,6 +107,10 @@ def test_container(container, interpreter, debugger):
     assert answers[3].reply["size"] == main["size"]
     assert answers[4].output.startswith(" ") and "list (" in answers[4].output
     assert answers[5].reply["objects"] > 1
+    # The snapshot has another pid out here than the process knows it by
+    built, kept = answers[7].reply, answers[8].reply
+    assert (built.pop("graph"), kept.pop("graph")) == ("built", "kept")
+    assert built == kept
     (stage / "go").open("wb").write(b"x")
     assert process.wait(30) == 0
     assert json.loads((stage / "result.json").read_text())["a"] == [1, 2, 3]

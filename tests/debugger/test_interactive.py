@@ -62,6 +62,42 @@ def test_ctrl_c(heap, terminal, command):
     assert "dict" in terminal.run("py-memory --frame 1 records[0]")
 
 
+SLOW_COPY = """
+import time
+import rememberme.kept as kept
+kept.FEWEST = 1
+kept.copy = getattr(kept, "copy", kept._copy)
+def slow(source, destination, size, interrupted):
+    while not interrupted():
+        time.sleep(0.01)
+    raise KeyboardInterrupt()
+"""
+
+
+@pytest.mark.parametrize("when", ["offered", "wanted"])
+def test_ctrl_c_while_the_graph_is_copied(heap, debugger, terminal, when):
+    script = "python" if debugger.family == "gdb" else "script"
+    terminal.run("%s exec(%r)" % (script, SLOW_COPY))
+    before = procstate.maps(heap.pid)
+    if when == "wanted":
+        terminal.run("%s kept._copy = kept.copy" % script)
+        assert '"built"' in terminal.run("py-summary --json")
+    terminal.run("%s kept._copy = slow" % script)
+    terminal.send("py-summary --json")
+    deadline = time.monotonic() + 30
+    while not procstate.children_of_tasks(heap.pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(2)  # longer than the walk takes
+    terminal.child.sendintr()
+    terminal.child.expect("Interrupted")
+    assert "Traceback" not in terminal.read()
+    assert procstate.children(heap.pid) == []
+    assert procstate.maps(heap.pid) == before
+    terminal.run("%s kept._copy = kept.copy" % script)
+    assert '"built"' in terminal.run("py-summary --json")
+    assert '"kept"' in terminal.run("py-summary --json")
+
+
 def test_a_snapshot_that_is_killed(heap, terminal):
     """By the OOM killer, say: a sentence, and the next command works."""
     snapshot = terminals.freeze_a_walk(terminal, heap.pid, "py-memory --frame 1")

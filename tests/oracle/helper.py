@@ -25,7 +25,8 @@ __all__ = ["Helper", "MEMORY", "TOP", "TREE", "FRAMES", "NAMES", "TRAVERSE_ONLY"
 LAYOUTS_ONLY = 16  # enum rme_flag: tests only
 BLOCK_FIELDS = ("magic", "abi", "state", "cancel", "pid", "status", "progress_objects",
                 "progress_bytes", "request", "request_size", "reply", "reply_capacity",
-                "reply_size", "arena", "arena_size", "r0", "r1", "r2", "r3")
+                "reply_size", "arena", "arena_size", "pieces", "n_pieces", "answer", "kept_fd",
+                "reserved")
 
 
 class Thread:
@@ -78,7 +79,7 @@ class Helper:
                                 **options).encode(images=self.images)
 
     def ask(self, query, exprs=(), capacity=1 << 22, call=None, request=None, arena_size=0,
-            cancel=0, **options):
+            cancel=0, kept_fd=0, **options):
         """The decoded reply; None without one, and then self.block tells. An expr is
         text, or a tuple with the object. `call(block_address)` may replace rme_run."""
         if request is None:
@@ -91,6 +92,7 @@ class Helper:
             address + 128, len(request), address + reply_at, capacity)))
         block[BLOCK_FIELDS.index("cancel")] = cancel
         block[BLOCK_FIELDS.index("arena_size")] = arena_size
+        block[BLOCK_FIELDS.index("kept_fd")] = kept_fd
         memory[:128] = requests._BLOCK.pack(*block)
         memory[128:128 + len(request)] = request
         returned = (call or self.run)(address)

@@ -17,7 +17,7 @@ WORDS, TABLES, TOUCH, SYSCALL, SPIN, CALL, WRITE, GARBAGE, GREEDY = range(1, 10)
 
 FRAMES = 4  # RME_QUERY_FRAMES
 
-_REQUEST = struct.Struct("<5IiII3Q10I")
+_REQUEST = struct.Struct("<5IiII4Q12I")
 
 
 def request(query, addresses=(), limit=0, depth=0, flags=0, lwp=0, thread_pointer=0, threads=()):
@@ -27,8 +27,8 @@ def request(query, addresses=(), limit=0, depth=0, flags=0, lwp=0, thread_pointe
     table = b"".join(struct.pack("<3Q", *thread) for thread in threads)
     at = _REQUEST.size + len(exprs)
     return _REQUEST.pack(1, query, flags, limit, depth, -1, 0, 0, lwp, thread_pointer, 0,
-                         0, 0, 0, 0, at if table else 0, len(threads),
-                         _REQUEST.size if exprs else 0, len(addresses), 0, 0) + exprs + table
+                         0, 0, 0, 0, 0, at if table else 0, len(threads),
+                         _REQUEST.size if exprs else 0, len(addresses), 0, 0, 0, 0) + exprs + table
 
 
 @functools.lru_cache(maxsize=None)

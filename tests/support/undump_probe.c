@@ -24,7 +24,7 @@ static const char text[] = "/tmp/undump-probe";
 RME_EXPORT int64_t rme_prepare(struct rme_block *block)
 {
 	/* Proof that before the sandbox closes things are possible. */
-	block->reserved[0] = (uint64_t)rme_syscall6(39 /* getpid */, 0, 0, 0, 0, 0, 0);
+	block->reserved = (uint64_t)rme_syscall6(39 /* getpid */, 0, 0, 0, 0, 0, 0);
 	block->arena_size = 1ull << 36;
 	block->arena = (uint64_t)rme_sys_reserve(block->arena_size);
 	return block->arena ? 0 : -RME_ENOMEM;
@@ -61,7 +61,7 @@ static void tables(struct rme_json *j, const struct rme_request *r, const struct
 	rme_json_unsigned(j, "runtime", r->runtime);
 	rme_json_unsigned(j, "flags", r->flags);
 	rme_json_unsigned(j, "here", (uint64_t)&text);
-	rme_json_unsigned(j, "child", block->reserved[0]);
+	rme_json_unsigned(j, "child", block->reserved);
 	rme_json_unsigned(j, "n_exprs", r->exprs.count);
 }
 

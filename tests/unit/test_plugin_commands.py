@@ -63,7 +63,7 @@ def asked(monkeypatch):
     """The requests that would have been injected; the settings are fresh."""
     requests = []
 
-    def answer(_adapter, _target, question):
+    def answer(_adapter, _target, question, _keeping):
         requests.append(question)
         return dict(REPLY, names=["cache", "config", "_"])
 
@@ -198,8 +198,8 @@ def test_config_shows_and_sets(asked):
     assert commands.run(live, "py-config", "limit 25").output == "limit is 25.\n"
     assert commands.run(live, "py-config", 'binaries "/usr"').output == "binaries is /usr.\n"
     shown = json.loads(commands.run(live, "py-config", "--json").output)["settings"]
-    assert shown == {"inject": "on", "classes": "on", "references": "owned", "limit": 25,
-                     "depth": 3, "binaries": "/usr"}
+    assert shown == {"inject": "on", "classes": "on", "references": "owned", "keep": "on",
+                     "limit": 25, "depth": 3, "binaries": "/usr"}
     assert commands.run(live, "py-config", 'binaries ""').output == "binaries is not set.\n"
     assert "limit       25       N" in commands.run(live, "py-config", "").output
 
@@ -214,7 +214,8 @@ def test_config_shows_and_sets(asked):
     ("py-memory", "cache.", 0, []),
     ("py-memory", 'cache["', 0, []),
     ("py-frames", "", 0, []),
-    ("py-config", "", 0, ["inject", "classes", "references", "limit", "depth", "binaries"]),
+    ("py-config", "", 0, ["inject", "classes", "references", "keep", "limit", "depth",
+                           "binaries"]),
     ("py-config", "re", 0, ["references"]),
     ("py-config", "references t", 11, ["traverse"]),
     ("py-config", "limit ", 6, []),

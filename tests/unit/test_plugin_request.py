@@ -23,14 +23,16 @@ int main(void)
 	O(rme_block, state) O(rme_block, cancel) O(rme_block, pid) O(rme_block, status)
 	O(rme_block, progress_objects) O(rme_block, progress_bytes) O(rme_block, request)
 	O(rme_block, request_size) O(rme_block, reply) O(rme_block, reply_capacity)
-	O(rme_block, reply_size)
+	O(rme_block, reply_size) O(rme_block, pieces) O(rme_block, answer)
 	O(rme_request, query) O(rme_request, flags) O(rme_request, limit) O(rme_request, depth)
 	O(rme_request, frame) O(rme_request, eval_depth) O(rme_request, lwp)
 	O(rme_request, thread_pointer) O(rme_request, runtime) O(rme_request, images)
 	O(rme_request, code) O(rme_request, threads) O(rme_request, exprs)
-	O(rme_request, missing)
+	O(rme_request, missing) O(rme_request, keep_from) O(rme_request, kept)
 	printf("block %zu\nrequest %zu\n", sizeof(struct rme_block), sizeof(struct rme_request));
+	printf("kept %zu\n", sizeof(struct rme_kept));
 	V(RME_MAGIC) V(RME_ABI) V(RME_RUNNING) V(RME_DONE) V(RME_DIED)
+	V(RME_OFFERED) V(RME_WANTED) V(RME_ANSWER_DONE) V(RME_ANSWER_NO) V(RME_ANSWER_WAIT)
 	V(RME_QUERY_MEMORY) V(RME_QUERY_TOP) V(RME_QUERY_TREE) V(RME_QUERY_FRAMES)
 	V(RME_QUERY_NAMES) V(RME_TRAVERSE_ONLY) V(RME_NO_CLASSES) V(RME_ALL_THREADS)
 	V(RME_STEP_NAME) V(RME_STEP_MODULE) V(RME_STEP_ADDRESS) V(RME_STEP_ATTRIBUTE)
@@ -60,6 +62,9 @@ def test_numbers(header):
     assert request.BLOCK_SIZE == header["block"]
     assert request.STATE_OFFSET == header["rme_block.state"]
     assert request.CANCEL_OFFSET == header["rme_block.cancel"]
+    assert request.PIECES_OFFSET == header["rme_block.pieces"]
+    assert request.ANSWER_OFFSET == header["rme_block.answer"]
+    assert request.KEPT.size == header["kept"]
 
 
 def word(data, offset):
@@ -84,7 +89,8 @@ def test_request(header):
     thread = Thread(3, 1234, 0x7f0000000000)
     exprs = [expr.parse(text, None) for text in ("a", "b.c")]
     asked = request.Request(request.TREE, flags=5, limit=10, depth=4, frame=2, eval_depth=1,
-                            thread=thread, threads=[Thread(1, 1000, 0), thread], exprs=exprs)
+                            thread=thread, threads=[Thread(1, 1000, 0), thread], exprs=exprs,
+                            keep_from=7, kept=b"a head of kept b")
     data = asked.encode(images=[(0x400000, 0x500000)], runtime=0x99)
 
     def member(name, kind="I"):
@@ -97,6 +103,7 @@ def test_request(header):
     assert member("lwp", "Q") == (1234,)
     assert member("thread_pointer", "Q") == (0x7f0000000000,)
     assert member("runtime", "Q") == (0x99,)
+    assert member("keep_from", "Q") == (7,)
     assert member("code", "II") == member("missing", "II") == (0, 0)
     offset, count = member("images", "II")
     assert (offset % 8, count) == (0, 1)
@@ -106,7 +113,9 @@ def test_request(header):
     assert struct.unpack_from("<6Q", data, offset) == (1, 1000, 0, 3, 1234, 0x7f0000000000)
     offset, count = member("exprs", "II")
     assert (offset % 8, count) == (0, 2)
-    assert data[offset:] == b"".join(map(expr.encode, exprs))
+    kept = member("kept", "II")
+    assert data[offset:kept[0]] == b"".join(map(expr.encode, exprs))
+    assert (kept[0] % 8, data[kept[0]:], kept[1]) == (0, b"a head of kept b", 16)
 
 
 def test_smallest_request(header):

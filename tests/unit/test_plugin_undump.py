@@ -8,8 +8,9 @@ import time
 
 import pytest
 
-from rememberme import adapter, library, request, undump
+from rememberme import adapter, kept, library, request, undump
 from rememberme.errors import Failure
+from rememberme.settings import Settings
 
 SCRIPT = """#!/usr/bin/python3
 import json, os, signal, sys, time
@@ -53,8 +54,9 @@ def program(tmp_path, monkeypatch):
 
 def ask(watched=None, target=None, binaries="", asked=None):
     target = target or adapter.Target(adapter.CORE, core_path="/tmp/the core")
-    return undump.answer(watched or Watched(), target, asked or request.Request(request.FRAMES),
-                         binaries)
+    asked = asked or request.Request(request.FRAMES)
+    return undump.answer(watched or Watched(), target, asked, binaries,
+                         kept.Keeping(target, Settings(), asked))
 
 
 def test_arguments_and_reply(program, tmp_path):

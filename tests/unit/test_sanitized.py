@@ -24,8 +24,9 @@ def _oldest_and_newest():
 
 
 @pytest.mark.parametrize("python", _oldest_and_newest(), ids=lambda i: i.name)
-@pytest.mark.parametrize("check", inside.checks("checks.py"))
-def test_sanitized(python, check):
-    wrong = inside.run(python, "checks.py", check, timeout=600, LD_PRELOAD=_runtime(),
+@pytest.mark.parametrize("script, check", [(script, check) for script in ("checks.py", "kept_checks.py")
+                                           for check in inside.checks(script)])
+def test_sanitized(python, script, check):
+    wrong = inside.run(python, script, check, timeout=600, LD_PRELOAD=_runtime(),
                        RME_LIBRARY=str(LIBRARY), ASAN_OPTIONS=OPTIONS, RME_ROUNDS="200")
     assert not wrong, "\n".join(wrong)

@@ -162,6 +162,7 @@ def test_process_that_runs():
     ["--library", "x", "--request", "y", "--pid", "one"],
     ["--library", "x", "--request", "y", "--core", "c", "--lwp", "-1"],
     ["--library", "x", "--request", "y", "--core", "c", "--map", "no equals sign"],
+    ["--library", "x", "--request", "y", "--core", "c", "--kept", "1"],
     ["--library", "x", "--request", "y", "--core", "c", "more"]])
 def test_command_line(options):
     done = subprocess.run([undump.PROGRAM] + options, stdin=subprocess.DEVNULL,
@@ -178,9 +179,9 @@ BAD_REQUESTS = {
     "another version": struct.pack("<I", 99) + REQUEST[4:],
     "threads outside": undump.request(undump.TABLES, threads=[(1, 2, 3)])[:-1],
     "exprs outside": undump.request(undump.TABLES, [1])[:-9],
-    "many threads": REQUEST[:72] + struct.pack("<II", 96, 0xffffffff) + REQUEST[80:],
-    "table at an odd place": REQUEST[:72] + struct.pack("<II", 97, 1) + REQUEST[80:] + bytes(100),
-    "table inside the header": REQUEST[:72] + struct.pack("<II", 0, 1) + REQUEST[80:],
+    "many threads": REQUEST[:80] + struct.pack("<II", 112, 0xffffffff) + REQUEST[88:],
+    "table at an odd place": REQUEST[:80] + struct.pack("<II", 113, 1) + REQUEST[88:] + bytes(100),
+    "table inside the header": REQUEST[:80] + struct.pack("<II", 0, 1) + REQUEST[88:],
 }
 
 

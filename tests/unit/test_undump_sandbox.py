@@ -53,6 +53,17 @@ def test_no_descriptors(core, name):
     assert answer.kind is None and answer.json["result"] == EBADF, answer.output
 
 
+def test_one_descriptor_where_a_graph_is_kept(core, tmp_path):
+    """Standard output is still none."""
+    with open(tmp_path / "graph", "w+b") as graph:
+        for name in USELESS:
+            number, which = USELESS[name]
+            answer = undump.ask(core, undump.request(undump.SYSCALL, limit=number, depth=which),
+                                "--kept", graph.fileno(), pass_fds=[graph.fileno()])
+            assert answer.kind is None and answer.json["result"] == EBADF, answer.output
+        assert graph.read() == b""
+
+
 @pytest.mark.parametrize("address", [DATA, CODE])
 def test_the_cores_pages_are_not_executable(core, address):
     answer = undump.ask(core, undump.request(undump.CALL, [address]))

@@ -9,6 +9,7 @@ snapshot answers there.
 
 import errno
 import re
+import struct
 import time
 
 from . import elf, library, request as _request
@@ -30,6 +31,8 @@ _CHECK = 0.5       # seconds without progress after which the snapshot may be de
 _CANCEL_TIME = 0.3 # seconds that a cancelled walk gets to say so
 _ATTEMPTS = 3      # at each call that takes the helper out again
 
+_AT_WORK = (_request.RUNNING, _request.OFFERED, _request.WANTED)
+
 _LIBC = re.compile(r"/(libc[-.]|libc\.musl|ld-musl)[^/]*$")
 
 
@@ -45,8 +48,8 @@ def mappings_of(adapter, target):
                       % (target.pid, error.strerror))
 
 
-def answer(adapter, target, question):
-    """The decoded reply of the helper to a request.Request."""
+def answer(adapter, target, question, keeping):
+    """The decoded reply of the helper to a request.Request; `keeping` is a kept.Keeping."""
     _refuse_strict_seccomp(target)
     images = elf.images(mappings_of(adapter, target), adapter.read)
     _require_python(adapter.read, target, images)
@@ -64,7 +67,8 @@ def answer(adapter, target, question):
     pairs = [(image.base, image.end) for image in images]
     for capacity in _REPLY_CAPACITIES:
         try:
-            return _Injection(adapter, functions, helper).ask(question.encode(pairs), capacity)
+            return _Injection(adapter, functions, helper, keeping).ask(
+                question.encode(pairs), capacity)
         except Failure as failure:
             if failure.kind != "reply-too-large" or capacity == _REPLY_CAPACITIES[-1]:
                 raise
@@ -96,8 +100,9 @@ def _require_python(read, target, images):
 class _Injection(object):
     """The helper's stay in the debuggee, for one question."""
 
-    def __init__(self, adapter, functions, helper):
+    def __init__(self, adapter, functions, helper, keeping):
         self._adapter = adapter
+        self._keeping = keeping
         self._functions = functions
         self._helper = helper
         self._entries = elf.Symbols(lambda offset, size: helper[offset:offset + size], 0)
@@ -154,17 +159,43 @@ class _Injection(object):
 
     def _poll(self, state, progress):
         seen, since = None, time.time()
-        while state == _request.RUNNING:
+        exchanged = None
+        while state in _AT_WORK:
             if self._adapter.interrupted():
                 raise KeyboardInterrupt()
+            if state in (_request.OFFERED, _request.WANTED) and state != exchanged:
+                exchanged = state
+                self._exchange(state)
             time.sleep(_POLL)
             state, _, _, _, n_objects, n_bytes = self._look()
             progress.update(n_objects, n_bytes)
             if n_objects != seen:
                 seen, since = n_objects, time.time()
-            elif state == _request.RUNNING and time.time() - since > _CHECK:
+            elif state in _AT_WORK and time.time() - since > _CHECK:
                 state = self._entry("rme_wait", 0)  # tells whether it has died
                 since = time.time()
+
+    def _exchange(self, state):
+        """Copies the graph of the heap from the snapshot, which waits, or into it."""
+        pieces = _request.PIECES.unpack(self._adapter.read(
+            self._block + _request.PIECES_OFFSET, _request.PIECES.size))
+        sign = _request.ANSWER_WAIT
+        signed = time.time()
+
+        def interrupted():
+            nonlocal sign, signed
+            if time.time() - signed > 1:
+                sign, signed = sign + 1, time.time()
+                self._answer(sign)
+            return self._adapter.interrupted()
+
+        done = self._keeping.exchange(state, self._look()[2], *pieces, interrupted=interrupted)
+        if self._look()[0] != state:  # it has lost patience: what was copied has changed since
+            self._keeping.refuse()
+        self._answer(_request.ANSWER_DONE if done else _request.ANSWER_NO)
+
+    def _answer(self, value):
+        self._adapter.write(self._block + _request.ANSWER_OFFSET, struct.pack("<I", value))
 
     def _look(self):
         return _request.STATE.unpack(self._adapter.read(
@@ -174,7 +205,7 @@ class _Injection(object):
         """Lets the walk end by itself; _leave ends it if it does not."""
         self._adapter.write(self._block + _request.CANCEL_OFFSET, b"\1\0\0\0")
         end = time.time() + _CANCEL_TIME
-        while time.time() < end and self._look()[0] == _request.RUNNING:
+        while time.time() < end and self._look()[0] in _AT_WORK:
             time.sleep(_POLL)
 
     def _reply(self, address, capacity):

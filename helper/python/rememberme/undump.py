@@ -18,9 +18,9 @@ _POLL = 0.05       # seconds between two looks for Ctrl-C
 _TERM_TIME = 1.0   # seconds that undump gets to end by itself
 
 
-def answer(adapter, target, question, binaries):
+def answer(adapter, target, question, binaries, keeping):
     """The decoded reply to a request.Request; the caveats of undump are among its own.
-    `binaries` is the folder of py-config, or ""."""
+    `binaries` is the folder of py-config, or "", `keeping` a kept.Keeping."""
     command = [library.find(library.UNDUMP), "--library", library.find(library.LIBRARY),
                "--request", "-"]
     memory = None
@@ -33,13 +33,17 @@ def answer(adapter, target, question, binaries):
         memory = _open_memory(target.pid)
         if memory is not None:
             command += ["--mem", str(memory)]
+    graph = keeping.descriptor()
+    if graph is not None:
+        command += ["--kept", str(graph)]
     for folder in (binaries, target.sysroot) + target.search_path:
         if folder:
             command += ["--search", folder]
     for path in target.files:
         command += ["--file", path]
     try:
-        return _merge(decode_run(adapter, command, question.encode(), memory))
+        inherited = [descriptor for descriptor in (memory, graph) if descriptor is not None]
+        return _merge(decode_run(adapter, command, question.encode(), inherited))
     finally:
         if memory is not None:
             os.close(memory)
@@ -52,11 +56,10 @@ def _open_memory(pid):
         return None  # undump tries it itself and says why not
 
 
-def decode_run(adapter, command, request, memory):
-    """Runs the program with the request on its standard input; shows its progress,
-    obeys Ctrl-C; returns its reply."""
+def decode_run(adapter, command, request, inherited):
+    """Runs the program with the request on its standard input and the descriptors
+    `inherited`; shows its progress, obeys Ctrl-C; returns its reply."""
     progress_read, progress_write = os.pipe()
-    inherited = [progress_write] + ([memory] if memory is not None else [])
     with os.fdopen(progress_read, "rb", 0) as lines, tempfile.TemporaryFile() as stdin, \
             tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         stdin.write(request)
@@ -64,7 +67,7 @@ def decode_run(adapter, command, request, memory):
         try:
             process = subprocess.Popen(
                 command + ["--progress", str(progress_write)], stdin=stdin, stdout=stdout,
-                stderr=stderr, pass_fds=inherited, start_new_session=True)
+                stderr=stderr, pass_fds=inherited + [progress_write], start_new_session=True)
         except OSError as error:
             raise Failure("no-library", "%s cannot be run: %s." % (command[0], error.strerror))
         finally:
