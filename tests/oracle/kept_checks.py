@@ -71,6 +71,8 @@ def questions(node):
 
 
 def without(reply, *names):
+    # Each question's memory is a mapping of its own.
+    reply = dict(reply, caveats=[c for c in reply["caveats"] if c["kind"] != "anonymous-mapping"])
     return {name: value for name, value in reply.items() if name not in names}
 
 
