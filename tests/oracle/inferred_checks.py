@@ -38,7 +38,7 @@ from rememberme import expr as expressions
 from rememberme import request as requests
 
 INSPECT = 6  # enum rme_query
-MISSING_AT = 56 + 4 * 8  # of struct rme_request
+MISSING_AT = 64 + 4 * 8  # of struct rme_request
 # The second, of arrays: in a static interpreter the sizes of their items are constants.
 GUESSED = ("inferred-references", "estimated-size")
 NAMELESS = "functools._lru_list_elem"  # in 3.8 and 3.9 no name leads to it
