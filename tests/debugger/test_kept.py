@@ -9,6 +9,7 @@ import session
 
 # However small the heap is: copying it takes longer than building it anew
 ALWAYS = {"python": "import rememberme.kept; rememberme.kept.FEWEST = 1"}
+# Where it makes no difference which
 PYTHON, DEBUGGER = (list(found.values())[0] for found in
                     (matrix.interpreters(), matrix.debuggers()))
 QUIET = {"GLIBC_TUNABLES": "glibc.pthread.rseq=0"}
@@ -110,9 +111,9 @@ def test_for_one_stop_only(run_target, interpreter, debugger):
     assert target.wait_result() == {"rows": 51}
 
 
-def test_of_this_core_only(subject, interpreter, debugger):
+def test_of_this_core_only(subject, debugger):
     """Whose file is as it was."""
-    target, where = subject("core", interpreter, "leaks.py")
+    target, where = subject("core", PYTHON, "leaks.py")
     ask = "py-summary --json"
     touch = {"python": "import os; os.utime(%r)" % str(where["core"])}
     folder = "py-config binaries /usr/share"
@@ -120,9 +121,9 @@ def test_of_this_core_only(subject, interpreter, debugger):
     assert graphs(answers) == ["built", "kept"] * 3
 
 
-def test_of_this_process_only(run_target, debugger, interpreter):
+def test_of_this_process_only(run_target, debugger):
     """Another one, one that is gone, and settings."""
-    target, other = (run_target(interpreter, "grows.py") for _ in range(2))
+    target, other = (run_target(PYTHON, "grows.py") for _ in range(2))
     ask = "py-summary --json"
     attach = {"native": {"gdb": "attach %d" % other.pid,
                          "lldb": "process attach -p %d" % other.pid}}
@@ -136,8 +137,8 @@ def test_of_this_process_only(run_target, debugger, interpreter):
 
 
 @pytest.mark.parametrize("when", ["offered", "wanted"])
-def test_the_snapshot_is_killed_meanwhile(run_target, interpreter, debugger, when):
-    target = run_target(interpreter, "grows.py")
+def test_the_snapshot_is_killed_meanwhile(run_target, debugger, when):
+    target = run_target(PYTHON, "grows.py")
     ask = "py-summary --json"
     kill = {"python": EXCHANGE % (OFFERED if when == "offered" else WANTED)}
     before = [ask] * (when == "wanted")
@@ -175,8 +176,8 @@ def test_the_snapshot_has_patience(run_target, waits):
     assert target.finish()
 
 
-def test_what_cannot_be_copied_is_built(run_target, interpreter, debugger):
-    target = run_target(interpreter, "grows.py")
+def test_what_cannot_be_copied_is_built(run_target, debugger):
+    target = run_target(PYTHON, "grows.py")
     ask = "py-summary --json"
     broken, mended = {"python": BREAK_COPY}, {"python": MEND_COPY}
     answers = session.run(debugger, [ALWAYS, broken, ask, ask, mended, ask, ask, broken, ask, ask,
