@@ -1,5 +1,7 @@
 #include "graph/visited.h"
 
+enum { PAGE_WORDS = 4096 / 8 };
+
 bool rme_visited_init(struct rme_visited *v, struct rme_arena *arena)
 {
 	uint64_t n_slots = 1ull << (RME_ADDRESS_BITS - RME_CHUNK_SHIFT);
@@ -28,6 +30,10 @@ uint64_t *rme_visited_chunk(struct rme_visited *v, uint64_t index)
 		v->failed = true;
 		return NULL;
 	}
+	/* A bit is read before it is set: reading first would map the kernel's page of zeros, and
+	 * writing then costs a second fault and, with two threads, an interrupt of the other. */
+	for (size_t at = 0; at < RME_CHUNK_WORDS; at += PAGE_WORDS)
+		((volatile uint64_t *)chunk)[at] = 0;
 	if (!__atomic_compare_exchange_n(&v->directory[index], &theirs, chunk, false,
 	                                 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
 		v->spare = chunk;
