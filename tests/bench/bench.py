@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "support"), str(HERE)]
 
+import cores  # noqa: E402
 import heaps  # noqa: E402
 import matrix  # noqa: E402
 import session  # noqa: E402
@@ -93,7 +95,7 @@ def walks(interpreter):
                 continue
             (wall, cpu), (collect, collect_cpu) = found["walk"], found["gc.collect()"]
             alone = found["walk, one thread"]
-            per_object[heap, objects] = alone[1] / found["objects"] * 1e9
+            per_object[heap, objects] = wall / found["objects"] * 1e9
             what = "walk / gc.collect(), " + heap
             row(what, objects, wall / collect, "", TARGETS.get(what) if objects > 100000 else None,
                 "(%.2f) %.3f s; %.0f ns CPU per object" % (
@@ -114,7 +116,8 @@ def walks(interpreter):
         if (heap, largest) in per_object and (heap, 100000) in per_object and largest > 100000:
             row("ns per object, largest / 10^5, " + heap, largest,
                 per_object[heap, largest] / per_object[heap, 100000], "",
-                TARGETS["ns per object, largest / 10^5"], "CPU, one thread")
+                TARGETS["ns per object, largest / 10^5"],
+                "%.0f ns and %.0f ns" % (per_object[heap, largest], per_object[heap, 100000]))
     objects = min(1000000, largest)
     found = measure(interpreter.path, "records", objects, "frame")
     if found:
@@ -135,19 +138,26 @@ def commands(interpreter):
         with targets.Target(argv, env=environment, timeout=900) as target, \
                 tempfile.TemporaryDirectory(prefix="rme-bench-") as directory:
             collect = target.info["gc.collect()"][0]
-            core = pathlib.Path(directory) / "core"
-            kinds = [("live", {"attach": target.pid})]
-            if "core" in options.kinds:
-                free = shutil.disk_usage(directory).free
-                if free < 4 * 100 * objects:
-                    row("core", objects, None, note="not enough room for a core")
-                else:
-                    session.gcore(target.pid, core)
-                    kinds.append(("core", {"core": core, "exe": interpreter.path}))
-            for name in options.debuggers:
-                for kind, where in kinds:
-                    if kind in options.kinds:
-                        ask(name, kind, where, objects, asked, collect)
+            room = shutil.disk_usage(directory).free > 4 * 100 * objects
+            if "live" in options.kinds:
+                ask_all("live", {"attach": target.pid}, objects, asked, collect)
+            if "gcore" in options.kinds and room:
+                core = pathlib.Path(directory) / "core"
+                session.gcore(target.pid, core)
+                ask_all("gcore", {"core": core, "exe": interpreter.path}, objects, asked, collect)
+                core.unlink()
+            if "core" not in options.kinds:
+                continue
+            core = cores.kernel_core(target, signal.SIGABRT) if room else None
+            if core:
+                ask_all("core", {"core": core, "exe": interpreter.path}, objects, asked, collect)
+            else:
+                row("core", objects, None, note="the kernel writes none here, or has no room")
+
+
+def ask_all(kind, where, *rest):
+    for name in options.debuggers:
+        ask(name, kind, where, *rest)
 
 
 def ask(name, kind, where, objects, asked, collect):
@@ -263,7 +273,8 @@ def arguments():
     parser.add_argument("--all-sizes", action="store_true", help="every heap at every size")
     parser.add_argument("--debuggers", type=names,
                         default=[n for n in ("gdb", "lldb-19") if n in matrix.debuggers()])
-    parser.add_argument("--kinds", type=names, default=["live", "core"])
+    parser.add_argument("--kinds", type=names, default=["live", "gcore", "core"],
+                        help="of live, gcore (written by gdb), core (written by the kernel)")
     parser.add_argument("--command-objects", type=numbers, default=[10**6, 10**7])
     parser.add_argument("--parts", type=names,
                         default=["walks", "commands", "peers", "whole_heap", "kept"])
