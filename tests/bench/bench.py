@@ -28,6 +28,8 @@ import target as targets  # noqa: E402
 # Of PyPI; PyHeap is no package that measures a live heap from pip: by hand.
 PEERS = {"pympler": "pympler==1.1", "guppy3": "guppy3==3.1.5", "objsize": "objsize==0.7.1",
          "rememberme": "rememberme==0.1.1"}
+# The rememberme package is built here, and does not say with what.
+BUILD_TOOLS = {"rememberme": ["cython==3.3.1", "setuptools==84.2.1", "wheel==0.48.0"]}
 # As many objects as each can bear in a minute or so.
 PEER_OBJECTS = {"pympler": 1000000, "objsize": 1000000, "guppy3": 100000, "rememberme": 100000}
 
@@ -187,10 +189,14 @@ def peers(interpreter):
     if not python.exists():
         subprocess.run([interpreter.path, "-m", "venv", str(directory)], check=True)
     absent = {}
+    install = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     for name, requirement in PEERS.items():
-        quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        done = subprocess.run([str(python), "-m", "pip", "install", "-q",
-                               "--disable-pip-version-check", requirement], **quiet)
+        tools = BUILD_TOOLS.get(name, [])
+        if tools:
+            subprocess.run(install + tools, **quiet)
+        done = subprocess.run(
+            install + ["--no-build-isolation"] * bool(tools) + [requirement], **quiet)
         if done.returncode:
             absent[name] = done.stdout.decode(errors="replace").strip().splitlines()[-1][:100]
     for name in PEERS:
