@@ -46,13 +46,19 @@ uint64_t *rme_visited_chunk(struct rme_visited *v, uint64_t index)
 bool rme_visited_share(struct rme_visited *first, struct rme_visited *second,
                        struct rme_arena *arena)
 {
+	uint64_t **chunks = second->chunks, *spare = second->spare, max = second->max_chunks;
+
+	if (!chunks) {
+		max = rme_arena_left(arena) / 2 / sizeof(uint64_t *) / RME_CHUNK_WORDS;
+		chunks = rme_arena_alloc(arena, max * sizeof *chunks);
+	}
 	*second = *first;
 	second->arena = arena;
-	second->spare = NULL;
+	second->spare = spare;
+	second->chunks = chunks;
 	second->n_chunks = 0;
-	second->max_chunks = rme_arena_left(arena) / 2 / sizeof(uint64_t *) / RME_CHUNK_WORDS;
-	second->chunks = rme_arena_alloc(arena, second->max_chunks * sizeof(uint64_t *));
-	first->shared = second->shared = second->chunks != NULL;
+	second->max_chunks = max;
+	first->shared = second->shared = chunks != NULL;
 	return second->shared;
 }
 

@@ -34,7 +34,8 @@ bool rme_visited_init(struct rme_visited *v, struct rme_arena *arena);
 bool rme_visited_clear(struct rme_visited *v);
 
 /* A second view of the set, for another thread: with an arena, and so a list of chunks, of
- * its own. While both are used, neither keeps a log. False when the arena has no room. */
+ * its own, which it keeps when it is taken again; all zero before the first time. While both are
+ * used, neither keeps a log. False when the arena has no room. */
 bool rme_visited_share(struct rme_visited *first, struct rme_visited *second,
                        struct rme_arena *arena);
 /* Then the first has it alone again. */

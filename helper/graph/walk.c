@@ -287,8 +287,11 @@ void rme_walk_rest(struct rme_walk *w)
 bool rme_walk_pair_init(struct rme_walk *first, struct rme_walk *second, struct rme_arena *arena,
                         struct rme_guards *guards, void *ctx)
 {
-	struct rme_handoff *handoffs = rme_arena_alloc(arena, 2 * sizeof *handoffs);
+	struct rme_walk old = *second;
+	struct rme_handoff *handoffs = old.mine;
 
+	if (!handoffs)
+		handoffs = rme_arena_alloc(arena, 2 * sizeof *handoffs);
 	memset(second, 0, sizeof *second);
 	second->guards = guards;
 	second->prepare = first->prepare;
@@ -297,11 +300,22 @@ bool rme_walk_pair_init(struct rme_walk *first, struct rme_walk *second, struct 
 	second->ctx = ctx;
 	second->faulted = first->faulted;
 	second->cancel = first->cancel;
-	if (!handoffs || !init_stacks(second, arena) ||
-	    !rme_visited_share(&first->visited, &second->visited, arena))
+	second->visited = old.visited;
+	if (old.stack) {
+		second->stack = old.stack;
+		second->stack_size = old.stack_size;
+		second->deferred = old.deferred;
+		second->deferred_size = old.deferred_size;
+		second->sink = (struct rme_sink){visit, range, second};
+		second->next_check = CHECK_EVERY;
+	} else if (!init_stacks(second, arena)) {
 		return false;
-	first->mine = second->theirs = &handoffs[0];
-	second->mine = first->theirs = &handoffs[1];
+	}
+	if (!handoffs || !rme_visited_share(&first->visited, &second->visited, arena))
+		return false;
+	handoffs[0].state = handoffs[1].state = RME_PAIR_WORKING;
+	second->mine = first->theirs = &handoffs[0];
+	first->mine = second->theirs = &handoffs[1];
 	first->paused = false;
 	first->partner = second;
 	return true;

@@ -8,7 +8,7 @@
 
 enum {
 	MAX_NAMESPACES = 1 << 20,
-	PAIR_FROM = 200000, /* objects: below, a second thread costs more than it gives */
+	PAIR_FROM = 32768, /* objects: below, a second thread costs more than it gives */
 };
 
 static bool is_forced(const struct rme_query_ctx *ctx, rme_addr object)
@@ -180,12 +180,16 @@ void rme_heap_root(struct rme_query_ctx *ctx, rme_addr object, bool asked)
 	if (asked && ctx->n_forced < RME_MAX_FORCED) {
 		struct rme_python *py = &ctx->py;
 		struct rme_type *t = rme_type_get(py, rme_type_of(py, object));
+		if (is_forced(ctx, object))
+			return; /* named twice */
 		ctx->forced[ctx->n_forced++] = object;
 		rme_visited_remove(&ctx->walk.visited, object);
 		/* A module that was asked for shows its namespace. */
-		if (t && t->kind == RME_KIND_MODULE)
-			rme_visited_remove(&ctx->walk.visited,
-			                   rme_ptr(object + (uint64_t)py->layout->module_dict));
+		if (t && t->kind == RME_KIND_MODULE) {
+			rme_addr dict = rme_ptr(object + (uint64_t)py->layout->module_dict);
+			if (!is_forced(ctx, dict))
+				rme_visited_remove(&ctx->walk.visited, dict);
+		}
 	}
 	rme_walk_root(&ctx->walk, object);
 }

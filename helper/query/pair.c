@@ -3,7 +3,7 @@
 #include "query/query.h"
 #include "runtime/thread.h"
 
-struct second {
+struct rme_second {
 	struct rme_query_ctx ctx;
 	struct rme_arena arena;
 	struct rme_helper_thread thread;
@@ -11,7 +11,7 @@ struct second {
 
 static void run_second(void *arg)
 {
-	struct second *s = arg;
+	struct rme_second *s = arg;
 
 	rme_walk_pair_run(&s->ctx.walk);
 }
@@ -25,15 +25,16 @@ static void merge_type(void *arg, struct rme_type *theirs)
 	if (!(theirs->n_estimated | theirs->n_inferred | theirs->n_faults))
 		return;
 	ours = rme_type_get(&ctx->py, theirs->address);
-	if (!ours)
-		return;
-	ours->n_estimated += theirs->n_estimated;
-	ours->n_inferred += theirs->n_inferred;
-	ours->n_faults += theirs->n_faults;
-	ours->example = theirs->example;
+	if (ours) {
+		ours->n_estimated += theirs->n_estimated;
+		ours->n_inferred += theirs->n_inferred;
+		ours->n_faults += theirs->n_faults;
+		ours->example = theirs->example;
+	}
+	theirs->n_estimated = theirs->n_inferred = theirs->n_faults = 0;
 }
 
-static void merge(struct rme_query_ctx *ctx, struct second *s)
+static void merge(struct rme_query_ctx *ctx, struct rme_second *s)
 {
 	const struct rme_doubts *d = &s->ctx.doubts;
 
@@ -47,37 +48,50 @@ static void merge(struct rme_query_ctx *ctx, struct second *s)
 		ctx->doubts.freed = d->freed;
 }
 
-static bool make_second(struct rme_query_ctx *ctx, struct second *s)
+static struct rme_second *make_second(struct rme_query_ctx *ctx)
 {
+	struct rme_second *s = rme_arena_alloc(ctx->arena, sizeof *s);
 	size_t n = rme_arena_left(ctx->arena) / 4;
 
+	if (!s)
+		return NULL;
 	s->arena = (struct rme_arena){rme_arena_alloc(ctx->arena, n), n, 0};
 	if (!s->arena.base || !rme_helper_thread_init(&s->thread, &s->arena))
-		return false;
+		return NULL;
+	s->thread.fn = run_second;
+	s->thread.arg = s;
+	s->ctx.py = ctx->py;
+	s->ctx.py.arena = &s->arena;
+	/* Reading the class that types are told by may fault: under our own guard. */
+	return rme_types_init(&s->ctx.py) ? s : NULL;
+}
+
+static bool begin(struct rme_query_ctx *ctx, struct rme_second *s)
+{
+	struct rme_types *types = s->ctx.py.types;
+	struct rme_walk walk = s->ctx.walk;
+
 	s->ctx = *ctx;
+	s->ctx.walk = walk;
+	s->ctx.py.types = types;
 	s->ctx.arena = s->ctx.py.arena = &s->arena;
 	s->ctx.guards = s->ctx.py.guards = s->thread.guards;
 	s->ctx.doubts = (struct rme_doubts){0};
-	s->thread.fn = run_second;
-	s->thread.arg = s;
-	/* Reading the class that types are told by may fault: under our own guard. */
-	s->ctx.py.guards = ctx->guards;
-	bool ok = rme_types_init(&s->ctx.py);
-	s->ctx.py.guards = s->thread.guards;
-	return ok &&
-	       rme_walk_pair_init(&ctx->walk, &s->ctx.walk, &s->arena, s->thread.guards, &s->ctx);
+	return rme_walk_pair_init(&ctx->walk, &s->ctx.walk, &s->arena, s->thread.guards, &s->ctx);
 }
 
 void rme_heap_pair(struct rme_query_ctx *ctx)
 {
-	struct second *s = rme_arena_alloc(ctx->arena, sizeof *s);
 	struct rme_walk *w = &ctx->walk;
 
 	w->pause_at = 0;
-	if (s && make_second(ctx, s) && rme_helper_thread_start(&s->thread, &s->arena)) {
+	if (!ctx->second)
+		ctx->second = make_second(ctx);
+	if (ctx->second && begin(ctx, ctx->second) &&
+	    rme_helper_thread_start(&ctx->second->thread, &ctx->second->arena)) {
 		rme_walk_pair_run(w);
-		rme_helper_thread_join(&s->thread);
-		merge(ctx, s);
+		rme_helper_thread_join(&ctx->second->thread);
+		merge(ctx, ctx->second);
 	} else {
 		/* Alone, then. */
 		w->mine = w->theirs = NULL;

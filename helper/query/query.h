@@ -28,7 +28,8 @@ struct rme_mapped {
 	rme_addr file, anonymous; /* an object of each kind */
 };
 
-struct rme_whole; /* whole.h */
+struct rme_whole;  /* whole.h */
+struct rme_second; /* pair.c */
 
 struct rme_query_ctx {
 	struct rme_block *block;
@@ -56,6 +57,7 @@ struct rme_query_ctx {
 	struct rme_python_thread thread; /* the selected one, if tstate */
 	struct rme_frame frame;          /* the selected one, if address */
 	struct rme_whole *whole;         /* of a question about the whole heap */
+	struct rme_second *second;       /* the second thread's view, once it was wanted */
 };
 
 /* answer.c: writes the whole reply, an error if need be. `threads`: a second thread may be

@@ -373,6 +373,25 @@ def damaged_requests():
 
 
 @check
+def named_twice():
+    """An object that two EXPRs name, or a module and its namespace, counts once."""
+    helper_ = helper.from_environment()
+    wrong = []
+    heap = [[i] for i in range(100)]
+    module = types.ModuleType("named_twice")
+    module.value = [1, 2]
+    sys.modules["named_twice"] = module
+    for first, second in ((heap, heap), (module, module.__dict__), (module.__dict__, module)):
+        once = helper_.memory(first)
+        both = helper_.memory(first, second, first, second)
+        more = sys.getsizeof(second) if second is module else 0
+        differ(wrong, "together", both["size"], once["size"] + more)
+        differ(wrong, "again", both["items"][2]["size"], once["size"])
+    del sys.modules["named_twice"]
+    return wrong
+
+
+@check
 def two_threads():
     """A large graph is walked by two threads of the snapshot: as by one, to the byte."""
     helper_ = helper.from_environment()
@@ -397,6 +416,11 @@ def two_threads():
         for _ in range(5):
             differ(wrong, "together", helper_.memory(
                 heap, flags=0, call=lambda block: start(block, 60000)), alone)
+        # The second thread is made once and taken again.
+        many = helper_.memory(*[heap] * 20, flags=0, call=lambda block: start(block, 60000))
+        differ(wrong, "again and again", {item["size"] for item in many["items"]} | {many["size"]},
+               {alone["size"]})
+        differ(wrong, "caveats", many["caveats"], alone["caveats"])
     slot.value = saved
     gc.enable()
     return wrong
