@@ -88,7 +88,7 @@ void rme_heap_pair(struct rme_query_ctx *ctx)
 	if (!ctx->second)
 		ctx->second = make_second(ctx);
 	if (ctx->second && begin(ctx, ctx->second) &&
-	    rme_helper_thread_start(&ctx->second->thread, &ctx->second->arena)) {
+	    rme_helper_thread_start(&ctx->second->thread)) {
 		rme_walk_pair_run(w);
 		rme_helper_thread_join(&ctx->second->thread);
 		merge(ctx, ctx->second);

@@ -58,16 +58,17 @@ static inline uint64_t rme_cpu_thread_pointer(void)
 	return pointer;
 }
 
-/* A thread with that stack that runs fn(arg) and ends; returns its id or -errno. */
+/* A thread with that stack that runs fn(arg) and ends; returns its id or -errno. With
+ * CLONE_CHILD_CLEARTID the kernel clears *child_tid when the thread is gone. */
 static inline long rme_cpu_clone_thread(unsigned long flags, void *stack_top, void (*fn)(void *),
-                                        void *arg)
+                                        void *arg, uint32_t *child_tid)
 {
 	uint64_t *top = (uint64_t *)((uint64_t)stack_top & ~15ul);
 	long r;
 
 	*--top = (uint64_t)arg;
 	*--top = (uint64_t)fn;
-	register long r10 __asm__("r10") = 0;
+	register long r10 __asm__("r10") = (long)child_tid;
 	register long r8 __asm__("r8") = 0;
 	__asm__ volatile("syscall\n\t"
 	                 "test %%rax, %%rax\n\t"

@@ -5,8 +5,8 @@
 #define STACK_SIZE (1ul << 20)
 
 enum {
-	/* VM, FS, FILES, SIGHAND, THREAD, SYSVSEM, UNTRACED */
-	FLAGS = 0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x40000 | 0x800000
+	/* VM, FS, FILES, SIGHAND, THREAD, SYSVSEM, CHILD_CLEARTID, UNTRACED */
+	FLAGS = 0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x40000 | 0x200000 | 0x800000
 };
 
 static void run(void *arg)
@@ -15,30 +15,29 @@ static void run(void *arg)
 
 	t->guards = rme_guards_init(t->guard_stack);
 	t->fn(t->arg);
-	__atomic_store_n(&t->over, 1, __ATOMIC_RELEASE);
 }
 
 bool rme_helper_thread_init(struct rme_helper_thread *t, struct rme_arena *arena)
 {
 	uint8_t *room = rme_arena_alloc(arena, 2 * RME_GUARD_STACK);
 
-	if (!room)
+	t->stack = rme_arena_alloc(arena, STACK_SIZE);
+	if (!room || !t->stack)
 		return false;
 	t->guard_stack = (void *)(((uint64_t)room + RME_GUARD_STACK - 1) & ~(RME_GUARD_STACK - 1));
 	t->guards = t->guard_stack;
 	return true;
 }
 
-bool rme_helper_thread_start(struct rme_helper_thread *t, struct rme_arena *arena)
+bool rme_helper_thread_start(struct rme_helper_thread *t)
 {
-	uint8_t *stack = rme_arena_alloc(arena, STACK_SIZE);
-
-	return stack && rme_cpu_clone_thread(FLAGS, stack + STACK_SIZE, run, t) > 0;
+	t->running = 1;
+	return rme_cpu_clone_thread(FLAGS, t->stack + STACK_SIZE, run, t, &t->running) > 0;
 }
 
 void rme_helper_thread_join(struct rme_helper_thread *t)
 {
-	while (!__atomic_load_n(&t->over, __ATOMIC_ACQUIRE))
+	while (__atomic_load_n(&t->running, __ATOMIC_ACQUIRE))
 		rme_syscall6(RME_SYS_sched_yield, 0, 0, 0, 0, 0, 0);
 }
 

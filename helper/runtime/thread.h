@@ -11,16 +11,17 @@ struct rme_helper_thread {
 	void *arg;
 	struct rme_guards *guards; /* the thread's own, ready when fn begins */
 	void *guard_stack;
-	uint32_t over; /* 1 when fn has returned */
+	uint8_t *stack;
+	uint32_t running; /* the kernel clears it when the thread has left its stack */
 };
 
 /* Room for the stacks; once per struct. False when the arena has none. */
 bool rme_helper_thread_init(struct rme_helper_thread *t, struct rme_arena *arena);
 
 /* Runs t->fn(t->arg) on a new thread. False when the system has none to give. */
-bool rme_helper_thread_start(struct rme_helper_thread *t, struct rme_arena *arena);
+bool rme_helper_thread_start(struct rme_helper_thread *t);
 
-/* Waits until fn has returned. */
+/* Waits until the thread has ended; then it may be started again. */
 void rme_helper_thread_join(struct rme_helper_thread *t);
 
 /* How many CPUs this process may use. */
