@@ -9,7 +9,7 @@ import time
 import pytest
 
 from rememberme import elf, ptrace
-from rememberme.errors import CallFailed
+from rememberme.errors import CallFailed, Unreadable
 
 ATTACH, DETACH, CONT = 16, 17, 7
 
@@ -81,6 +81,26 @@ def traced():
 def test_the_return_address_stays_in_the_page(rsp, slot):
     assert ptrace.return_slot(rsp) == slot
     assert slot % 16 == 8
+
+
+@pytest.mark.parametrize("rsp", [0x7000, 0x7008, 0x7058, 0x7078, 0x7090, 0x7800])
+def test_what_is_in_use_of_the_stack_is_put_back(rsp):
+    """The red zone, and what the return address takes, in the page below as well."""
+    slot = ptrace.return_slot(rsp)
+    at, content = ptrace.borrowed_stack(rsp, lambda address, size: b"x" * size)
+    end = at + len(content)
+    assert at <= slot - 8 and end >= slot + 8
+    assert slot <= rsp - 128 - 8 or at <= rsp - 128
+
+
+def test_the_page_below_the_stack_is_not_there():
+    def read(address, size):
+        if address < 0x7000:
+            raise Unreadable(address, size)
+        return b"x" * size
+
+    assert ptrace.borrowed_stack(0x7058, read) == (0x7000, b"x" * 16)
+
 
 
 def test_call_returns_and_nothing_changes(traced):

@@ -19,7 +19,7 @@ import struct
 import threading
 
 from .errors import CallFailed, Unreadable
-from .ptrace import return_slot
+from .ptrace import borrowed_stack, return_slot
 
 _ARGUMENTS = ("rdi", "rsi", "rdx", "rcx", "r8", "r9")
 _NEEDED = set(_ARGUMENTS) | {"rax", "rsp", "rip", "rflags"}
@@ -70,9 +70,10 @@ class StoppedThread(object):
         saved = self._threaded("QSaveRegisterState", "[0-9]+")
         later = set()
         try:
-            stack = return_slot(self._get("rsp"))
+            rsp = self._get("rsp")
+            stack = return_slot(rsp)
             try:
-                borrowed = self._read(stack - 8, 16)
+                borrowed = borrowed_stack(rsp, self._read)
                 self._write(stack, _WORD.pack(return_to))
             except Unreadable:
                 raise CallFailed("the thread has no stack left; `py-config inject off` needs none.")
@@ -87,7 +88,7 @@ class StoppedThread(object):
                 return self._run(return_to, later)
             finally:
                 if not self._ended:
-                    self._write(stack - 8, borrowed)
+                    self._write(*borrowed)
         finally:
             if not self._ended:
                 self._threaded("QRestoreRegisterState:" + saved, "OK")

@@ -87,14 +87,15 @@ class StoppedThread(object):
         saved = _Saved(self._lwp)
         saved.check()
         registers = dict(zip(_NAMES, _REGISTERS.unpack(saved.registers)))
-        stack = return_slot(registers["rsp"])
+        saved_rsp = registers["rsp"]
+        stack = return_slot(saved_rsp)
         registers.update(zip(_ARGUMENTS, (value & (1 << 64) - 1 for value in arguments)))
         registers.update(
             rip=address, rsp=stack, rax=0,
             orig_rax=(1 << 64) - 1,  # no system call is to be restarted
             eflags=registers["eflags"] & ~_EFLAGS_CLEARED)
         try:
-            borrowed = self._read(stack - 8, 16)
+            borrowed = borrowed_stack(saved_rsp, self._read)
             self._write(stack, struct.pack("<Q", _RETURN_TO))
         except Unreadable:
             raise CallFailed("the thread has no stack left; `py-config inject off` needs none.")
@@ -104,7 +105,7 @@ class StoppedThread(object):
             return self._run()
         finally:
             if not self._ended:
-                self._write(stack - 8, borrowed)
+                self._write(*borrowed)
                 self._restore(saved)
 
     def _run(self):
@@ -193,9 +194,20 @@ class _Saved(object):
 def return_slot(rsp):
     """Where on the stack the return address goes: below the red zone, aligned as the
     ABI wants it. Not in another page than rsp's, which need not be there yet: a stack
-    grows by accesses of its thread only. There it may take, with the 8 bytes below,
-    16 bytes that are in use."""
+    grows by accesses of its thread only. There it may take what is in use, and a call
+    what is below it: borrowed_stack() tells what to put back."""
     return max(((rsp - _RED_ZONE) & ~15) - 8, (rsp & -_PAGE) + 8)
+
+
+def borrowed_stack(rsp, read):
+    """(address, bytes) of what a call with its return address at return_slot(rsp) may
+    overwrite although it is in use: the slot, and the red zone where it is below that."""
+    slot = return_slot(rsp)
+    low = min(slot - 8, rsp - _RED_ZONE)
+    try:
+        return low, read(low, slot + 8 - low)
+    except Unreadable:  # the page below is not there yet, so nothing of it is in use
+        return slot - 8, read(slot - 8, 16)
 
 
 def _registers(lwp):
