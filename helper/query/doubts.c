@@ -13,8 +13,7 @@ static void keep(void *arg, struct rme_type *t)
 
 bool rme_doubts_keep(struct rme_query_ctx *ctx, struct rme_kept_doubts *ret)
 {
-	*ret = (struct rme_kept_doubts){
-	    .doubts = ctx->doubts, .mapped = *ctx->mapped, .max = MAX_TYPES};
+	*ret = (struct rme_kept_doubts){.doubts = ctx->doubts, .max = MAX_TYPES};
 	ret->types = rme_arena_alloc(ctx->arena, MAX_TYPES * sizeof *ret->types);
 	if (!ret->types)
 		return false;
@@ -26,7 +25,6 @@ void rme_doubts_put_back(struct rme_query_ctx *ctx, const struct rme_kept_doubts
 {
 	rme_heap_reset_doubts(ctx);
 	ctx->doubts = kept->doubts;
-	*ctx->mapped = kept->mapped;
 	for (uint64_t i = 0; i < kept->n; i++) {
 		const struct rme_doubts_of_type *of = &kept->types[i];
 		struct rme_type *t = rme_type_get(&ctx->py, of->type);

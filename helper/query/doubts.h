@@ -13,7 +13,6 @@ struct rme_doubts_of_type {
 
 struct rme_kept_doubts {
 	struct rme_doubts doubts;
-	struct rme_mapped mapped;
 	struct rme_doubts_of_type *types;
 	uint64_t n, max;
 };

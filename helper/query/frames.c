@@ -35,7 +35,7 @@ static void report_unmeasured(struct rme_query_ctx *ctx)
 
 static void report_measured(struct frames *f, const struct rme_frame *frame)
 {
-	const struct rme_mapped before = *f->ctx->mapped;
+	const struct rme_mapped before = f->ctx->doubts.mapped;
 	struct rme_size size;
 
 	rme_heap_begin(f->ctx);

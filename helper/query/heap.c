@@ -141,8 +141,7 @@ bool rme_heap_init(struct rme_query_ctx *ctx)
 	struct rme_guard guard;
 
 	ctx->namespaces = rme_arena_alloc(ctx->arena, MAX_NAMESPACES * sizeof(rme_addr));
-	ctx->mapped = rme_arena_alloc(ctx->arena, sizeof *ctx->mapped);
-	if (!ctx->namespaces || !ctx->mapped ||
+	if (!ctx->namespaces ||
 	    !rme_walk_init(&ctx->walk, ctx->arena, ctx->guards, prepare, expand, ctx)) {
 		rme_error_set(&ctx->error, "out-of-memory",
 		              "not enough address space for the walk; is there a limit on the "
@@ -260,15 +259,20 @@ bool rme_heap_inside(struct rme_query_ctx *ctx, rme_addr object)
 
 void rme_heap_mapping(struct rme_query_ctx *ctx, rme_addr object)
 {
-	struct rme_mapped *m = ctx->mapped;
+	struct rme_mapped *m = &ctx->doubts.mapped;
 	struct rme_mapping mapping;
 
 	if (!rme_mapping_read(&ctx->py, object, &mapping))
 		return;
-	__atomic_fetch_add(mapping.anonymous ? &m->n_anonymous : &m->n_files, 1, __ATOMIC_RELAXED);
-	__atomic_fetch_add(mapping.anonymous ? &m->anonymous_bytes : &m->file_bytes, mapping.bytes,
-	                   __ATOMIC_RELAXED);
-	__atomic_store_n(mapping.anonymous ? &m->anonymous : &m->file, object, __ATOMIC_RELAXED);
+	if (mapping.anonymous) {
+		m->n_anonymous++;
+		m->anonymous_bytes += mapping.bytes;
+		m->anonymous = object;
+	} else {
+		m->n_files++;
+		m->file_bytes += mapping.bytes;
+		m->file = object;
+	}
 }
 
 static void reset_type(void *arg, struct rme_type *t)
@@ -280,6 +284,5 @@ static void reset_type(void *arg, struct rme_type *t)
 void rme_heap_reset_doubts(struct rme_query_ctx *ctx)
 {
 	ctx->doubts = (struct rme_doubts){0};
-	*ctx->mapped = (struct rme_mapped){0};
 	rme_types_each(&ctx->py, reset_type, NULL);
 }

@@ -12,7 +12,6 @@ struct head {
 	uint64_t n_edges, n_big, n_held, n_types;
 	uint64_t n_objects, n_bytes; /* of the walk */
 	struct rme_doubts doubts;
-	struct rme_mapped mapped;
 	uint32_t n_nodes, n_chunks, n_odd, n_named;
 	uint32_t collecting, exhausted;
 };
@@ -126,7 +125,6 @@ static void describe(struct kept *k)
 	k->head->n_objects = g->whole.walk.n_objects;
 	k->head->n_bytes = g->whole.walk.n_bytes;
 	k->head->doubts = k->ctx->doubts;
-	k->head->mapped = *k->ctx->mapped;
 	k->head->n_nodes = g->root;
 	k->head->n_chunks = (uint32_t)g->index.n_chunks;
 	k->head->n_named = g->n_named;
@@ -284,7 +282,6 @@ static void take_tallies(struct kept *k)
 
 	rme_heap_reset_doubts(ctx);
 	ctx->doubts = h->doubts;
-	*ctx->mapped = h->mapped;
 	ctx->walk.exhausted |= h->exhausted;
 	k->g->n_types = h->n_types;
 	for (uint64_t i = 0; i < h->n_types; i++) {

@@ -11,7 +11,7 @@ static int one_frame(void *arg, const struct rme_frame *frame)
 {
 	struct frames *f = arg;
 	struct rme_query_ctx *ctx = f->ctx;
-	const struct rme_mapped before = *ctx->mapped;
+	const struct rme_mapped before = ctx->doubts.mapped;
 	struct rme_size size;
 
 	if (!f->report) {
@@ -90,7 +90,7 @@ void rme_query_memory(struct rme_query_ctx *ctx)
 		rme_heap_begin(ctx);
 		if (n == 1)
 			rme_heap_reset_doubts(ctx);
-		before = *ctx->mapped;
+		before = ctx->doubts.mapped;
 		rme_heap_root(ctx, roots[i], true);
 		rme_heap_measure(ctx, &size);
 		rme_json_open(&ctx->json, NULL);
@@ -105,7 +105,7 @@ void rme_query_memory(struct rme_query_ctx *ctx)
 		rme_heap_reset_doubts(ctx);
 		for (uint32_t i = 0; i < n; i++)
 			rme_heap_root(ctx, roots[i], true);
-		before = *ctx->mapped;
+		before = ctx->doubts.mapped;
 		rme_heap_measure(ctx, &size);
 	}
 	rme_report_size(ctx, &size);

@@ -34,6 +34,18 @@ static void merge_type(void *arg, struct rme_type *theirs)
 	theirs->n_estimated = theirs->n_inferred = theirs->n_faults = 0;
 }
 
+static void merge_mapped(struct rme_mapped *ours, const struct rme_mapped *theirs)
+{
+	ours->n_files += theirs->n_files;
+	ours->file_bytes += theirs->file_bytes;
+	ours->n_anonymous += theirs->n_anonymous;
+	ours->anonymous_bytes += theirs->anonymous_bytes;
+	if (theirs->file)
+		ours->file = theirs->file;
+	if (theirs->anonymous)
+		ours->anonymous = theirs->anonymous;
+}
+
 static void merge(struct rme_query_ctx *ctx, struct rme_second *s)
 {
 	const struct rme_doubts *d = &s->ctx.doubts;
@@ -46,6 +58,7 @@ static void merge(struct rme_query_ctx *ctx, struct rme_second *s)
 		ctx->doubts.corrupt = d->corrupt;
 	if (d->freed)
 		ctx->doubts.freed = d->freed;
+	merge_mapped(&ctx->doubts.mapped, &d->mapped);
 }
 
 static struct rme_second *make_second(struct rme_query_ctx *ctx)

@@ -13,19 +13,20 @@
 
 enum { RME_MAX_FORCED = 256 };
 
-/* What made a figure inexact, counted while the figure is taken. */
-struct rme_doubts {
-	uint64_t n_corrupt; /* references to what is no object */
-	rme_addr corrupt;
-	uint64_t n_freed; /* references to objects without references */
-	rme_addr freed;
-};
-
 /* What mmap.mmap objects among the counted ones map, by files and by none: in no size. */
 struct rme_mapped {
 	uint64_t n_files, file_bytes;
 	uint64_t n_anonymous, anonymous_bytes;
 	rme_addr file, anonymous; /* an object of each kind */
+};
+
+/* What made a figure inexact, and what is told beside it, counted while it is taken. */
+struct rme_doubts {
+	uint64_t n_corrupt; /* references to what is no object */
+	rme_addr corrupt;
+	uint64_t n_freed; /* references to objects without references */
+	rme_addr freed;
+	struct rme_mapped mapped;
 };
 
 struct rme_whole;  /* whole.h */
@@ -42,9 +43,8 @@ struct rme_query_ctx {
 	struct rme_error error; /* kind[0] != 0: the query failed */
 	struct rme_walk walk;
 	struct rme_doubts doubts;
-	struct rme_mapped *mapped; /* counted as doubts are; both threads of a walk add to it */
-	bool owned;                /* references owned, not traverse */
-	bool classes;              /* classes on */
+	bool owned;     /* references owned, not traverse */
+	bool classes;   /* classes on */
 	bool allocated; /* RME_ALLOCATED: the walk's second figure is what the allocator gave */
 	rme_addr *namespaces; /* dicts of the modules: never entered */
 	uint64_t n_namespaces;

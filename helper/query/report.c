@@ -30,7 +30,7 @@ static void mapped(struct rme_json *j, const char *key, uint64_t objects, uint64
 
 void rme_report_mapped(struct rme_query_ctx *ctx, const struct rme_mapped *before)
 {
-	const struct rme_mapped *m = ctx->mapped;
+	const struct rme_mapped *m = &ctx->doubts.mapped;
 
 	rme_json_open(&ctx->json, "mapped");
 	mapped(&ctx->json, "files", m->n_files - before->n_files,
@@ -195,7 +195,7 @@ static void mapping_caveat(struct rme_query_ctx *ctx, const char *kind, uint64_t
 
 static void mapping_caveats(struct rme_query_ctx *ctx)
 {
-	const struct rme_mapped *m = ctx->mapped;
+	const struct rme_mapped *m = &ctx->doubts.mapped;
 
 	if (ctx->request->query == RME_QUERY_WHY || ctx->request->query == RME_QUERY_REFERRERS)
 		return; /* they tell of no sizes */
