@@ -124,13 +124,6 @@ static struct rme_deep_memo *memo_slot(struct rme_deep *d, uint64_t key)
 	return &d->memo[i];
 }
 
-static int by_address(const void *x, const void *y)
-{
-	rme_addr a = *(const rme_addr *)x, b = *(const rme_addr *)y;
-
-	return a < b ? -1 : a > b;
-}
-
 /* Walks from the deferred nodes of the walk at work alone. False when there is no room to
  * keep what it finds. */
 static bool learn(struct rme_deep *d, uint64_t key, struct rme_deep_memo *ret)
@@ -158,27 +151,11 @@ static bool learn(struct rme_deep *d, uint64_t key, struct rme_deep_memo *ret)
 		d->n_members = start;
 		return false;
 	}
-	rme_sort(d->members + start, w->n_objects, sizeof *d->members, by_address);
+	rme_addresses_sort(d->members + start, w->n_objects);
 	*ret =
 	    (struct rme_deep_memo){key, w->n_bytes, w->n_objects, w->n_second, d->members + start};
 	d->n_memo++;
 	return true;
-}
-
-static bool has_member(const struct rme_deep_memo *memo, rme_addr node)
-{
-	uint64_t low = 0, high = memo->objects;
-
-	while (low < high) {
-		uint64_t middle = low + (high - low) / 2;
-		if (memo->members[middle] == node)
-			return true;
-		if (memo->members[middle] < node)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return false;
 }
 
 static void add_memo(const struct rme_deep *d, const struct rme_deep_memo *memo,
@@ -188,7 +165,7 @@ static void add_memo(const struct rme_deep *d, const struct rme_deep_memo *memo,
 	ret->objects += memo->objects;
 	ret->second += memo->second;
 	for (uint64_t i = 0; i < d->n_common; i++)
-		if (has_member(memo, d->common[i].node)) {
+		if (rme_addresses_have(memo->members, memo->objects, d->common[i].node)) {
 			ret->bytes -= d->common[i].size;
 			ret->objects--;
 			ret->second -= d->common[i].second;

@@ -129,13 +129,6 @@ static void find_namespaces(struct rme_query_ctx *ctx)
 	}
 }
 
-static int by_address(const void *x, const void *y)
-{
-	rme_addr a = *(const rme_addr *)x, b = *(const rme_addr *)y;
-
-	return a < b ? -1 : a > b;
-}
-
 bool rme_heap_init(struct rme_query_ctx *ctx)
 {
 	struct rme_guard guard;
@@ -156,7 +149,7 @@ bool rme_heap_init(struct rme_query_ctx *ctx)
 		find_namespaces(ctx);
 		rme_guard_pop(ctx->guards, &guard);
 	}
-	rme_sort(ctx->namespaces, ctx->n_namespaces, sizeof(rme_addr), by_address);
+	rme_addresses_sort(ctx->namespaces, ctx->n_namespaces);
 	return true;
 }
 
@@ -224,22 +217,6 @@ void rme_heap_measure(struct rme_query_ctx *ctx, struct rme_size *ret)
 	*ret = (struct rme_size){w->n_bytes, w->n_objects, w->n_bytes_first, w->n_second};
 }
 
-static bool is_namespace(const struct rme_query_ctx *ctx, rme_addr object)
-{
-	uint64_t low = 0, high = ctx->n_namespaces;
-
-	while (low < high) {
-		uint64_t middle = low + (high - low) / 2;
-		if (ctx->namespaces[middle] == object)
-			return true;
-		if (ctx->namespaces[middle] < object)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return false;
-}
-
 bool rme_heap_inside(struct rme_query_ctx *ctx, rme_addr object)
 {
 	struct rme_guard guard;
@@ -254,7 +231,7 @@ bool rme_heap_inside(struct rme_query_ctx *ctx, rme_addr object)
 	if (!t || t->kind == RME_KIND_MODULE ||
 	    (!ctx->classes && (t->is_type || t->kind == RME_KIND_CODE)))
 		return false;
-	return !is_namespace(ctx, object);
+	return !rme_addresses_have(ctx->namespaces, ctx->n_namespaces, object);
 }
 
 void rme_heap_mapping(struct rme_query_ctx *ctx, rme_addr object)
