@@ -5,10 +5,6 @@
 
 #include "graph/walk.h"
 
-/* A load of the debuggee may fault at any time, and the jump back finds only what is in
- * memory: these stores are neither delayed nor moved across such loads. */
-#define STORE(place, value) (*(volatile __typeof__(place) *)&(place) = (value))
-
 static inline __attribute__((always_inline)) void
 rme_walk_take_in(struct rme_walk *w, rme_addr node, enum rme_node kind, uint64_t size)
 {
@@ -33,23 +29,23 @@ rme_walk_rounds(struct rme_walk *w, bool deferred, rme_prepare_fn prepare, rme_e
 
 	if (w->round != RME_ROUND_EXPAND) {
 		uint32_t i = w->round == RME_ROUND_PREPARE ? w->at : 0;
-		STORE(w->round, RME_ROUND_PREPARE);
+		RME_STORE(w->round, RME_ROUND_PREPARE);
 		for (; i < n; i++) {
-			STORE(w->at, i);
-			STORE(w->cookies[i], prepare(w->ctx, w->batch[i]));
+			RME_STORE(w->at, i);
+			RME_STORE(w->cookies[i], prepare(w->ctx, w->batch[i]));
 		}
-		STORE(w->at, 0);
-		STORE(w->round, RME_ROUND_EXPAND);
+		RME_STORE(w->at, 0);
+		RME_STORE(w->round, RME_ROUND_EXPAND);
 	}
 	for (uint32_t i = w->at; i < n; i++) {
 		uint64_t size = 0;
-		STORE(w->at, i);
+		RME_STORE(w->at, i);
 		enum rme_node kind =
 		    expand(w->ctx, w->batch[i], w->cookies[i], deferred, &w->sink, &size);
 		rme_walk_take_in(w, w->batch[i], kind, size);
 	}
-	STORE(w->n_batch, 0);
-	STORE(w->round, RME_ROUND_GATHER);
+	RME_STORE(w->n_batch, 0);
+	RME_STORE(w->round, RME_ROUND_GATHER);
 }
 
 #endif

@@ -1,6 +1,6 @@
 #include "graph/visited.h"
 
-enum { PAGE_WORDS = 4096 / 8 };
+#include "runtime/sys.h"
 
 bool rme_visited_init(struct rme_visited *v, struct rme_arena *arena)
 {
@@ -32,7 +32,7 @@ uint64_t *rme_visited_chunk(struct rme_visited *v, uint64_t index)
 	}
 	/* A bit is read before it is set: reading first would map the kernel's page of zeros, and
 	 * writing then costs a second fault and, with two threads, an interrupt of the other. */
-	for (size_t at = 0; at < RME_CHUNK_WORDS; at += PAGE_WORDS)
+	for (size_t at = 0; at < RME_CHUNK_WORDS; at += RME_PAGE / sizeof *chunk)
 		((volatile uint64_t *)chunk)[at] = 0;
 	if (!__atomic_compare_exchange_n(&v->directory[index], &theirs, chunk, false,
 	                                 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
@@ -43,23 +43,20 @@ uint64_t *rme_visited_chunk(struct rme_visited *v, uint64_t index)
 	return chunk;
 }
 
-bool rme_visited_share(struct rme_visited *first, struct rme_visited *second,
-                       struct rme_arena *arena)
+bool rme_visited_view_init(struct rme_visited *second, struct rme_arena *arena)
 {
-	uint64_t **chunks = second->chunks, *spare = second->spare, max = second->max_chunks;
+	*second = (struct rme_visited){.arena = arena, .shared = true};
+	second->max_chunks = rme_arena_left(arena) / 2 / sizeof(uint64_t *) / RME_CHUNK_WORDS;
+	second->chunks = rme_arena_alloc(arena, second->max_chunks * sizeof *second->chunks);
+	return second->chunks;
+}
 
-	if (!chunks) {
-		max = rme_arena_left(arena) / 2 / sizeof(uint64_t *) / RME_CHUNK_WORDS;
-		chunks = rme_arena_alloc(arena, max * sizeof *chunks);
-	}
-	*second = *first;
-	second->arena = arena;
-	second->spare = spare;
-	second->chunks = chunks;
+void rme_visited_share(struct rme_visited *first, struct rme_visited *second)
+{
+	second->directory = first->directory;
 	second->n_chunks = 0;
-	second->max_chunks = max;
-	first->shared = second->shared = chunks != NULL;
-	return second->shared;
+	second->failed = false;
+	first->shared = true;
 }
 
 void rme_visited_unshare(struct rme_visited *first, const struct rme_visited *second)

@@ -33,11 +33,11 @@ bool rme_visited_init(struct rme_visited *v, struct rme_arena *arena);
  * that was so much that the marks are gone as well. */
 bool rme_visited_clear(struct rme_visited *v);
 
-/* A second view of the set, for another thread: with an arena, and so a list of chunks, of
- * its own, which it keeps when it is taken again; all zero before the first time. While both are
- * used, neither keeps a log. False when the arena has no room. */
-bool rme_visited_share(struct rme_visited *first, struct rme_visited *second,
-                       struct rme_arena *arena);
+/* A second view of a set, for another thread: with an arena, and so a list of chunks, of its
+ * own. While both are used (from rme_visited_share on), neither keeps a log. False when the
+ * arena has no room. */
+bool rme_visited_view_init(struct rme_visited *second, struct rme_arena *arena);
+void rme_visited_share(struct rme_visited *first, struct rme_visited *second);
 /* Then the first has it alone again. */
 void rme_visited_unshare(struct rme_visited *first, const struct rme_visited *second);
 

@@ -26,7 +26,7 @@ static inline void push(struct rme_walk *w, rme_addr a)
 		return;
 	}
 	*(volatile uint64_t *)&w->stack[n] = a;
-	STORE(w->n_stack, n + 1);
+	RME_STORE(w->n_stack, n + 1);
 }
 
 static inline __attribute__((always_inline)) void follow(struct rme_walk *w, rme_addr a)
@@ -66,7 +66,7 @@ static void range(void *arg, rme_addr first, uint64_t count, uint64_t stride)
 	top[0] = count << 1;
 	top[1] = stride;
 	top[2] = first | 1;
-	STORE(w->n_stack, w->n_stack + 3);
+	RME_STORE(w->n_stack, w->n_stack + 3);
 }
 
 static bool init_stacks(struct rme_walk *w, struct rme_arena *arena)
@@ -102,15 +102,18 @@ void rme_walk_root(struct rme_walk *w, rme_addr node)
 	visit((void *)node, w);
 }
 
-bool rme_walk_clear(struct rme_walk *w)
+static void start_over(struct rme_walk *w)
 {
-	bool wiped = rme_visited_clear(&w->visited);
-
 	w->n_objects = w->n_bytes = w->n_objects_first = w->n_bytes_first = w->n_second = 0;
 	w->n_stack = w->bottom = w->n_deferred = w->n_batch = 0;
 	w->round = RME_ROUND_GATHER;
 	w->next_check = CHECK_EVERY;
-	return wiped;
+}
+
+bool rme_walk_clear(struct rme_walk *w)
+{
+	start_over(w);
+	return rme_visited_clear(&w->visited);
 }
 
 /* The first round: takes nodes from the stack and asks for their heads. */
@@ -120,7 +123,7 @@ static inline uint32_t take(struct rme_walk *w, rme_addr a, uint32_t n)
 	__builtin_prefetch((const void *)a);
 	__builtin_prefetch((const void *)(a + 40));
 	*(volatile rme_addr *)&w->batch[n] = a;
-	STORE(w->n_batch, n + 1);
+	RME_STORE(w->n_batch, n + 1);
 	return n + 1;
 }
 
@@ -131,7 +134,7 @@ static inline uint32_t take_from_cursor(struct rme_walk *w, uint32_t n)
 	uint64_t count = cursor[0] >> 1, stride = cursor[1];
 	rme_addr slot = cursor[2] & ~1ull;
 
-	STORE(w->round, RME_ROUND_CURSOR);
+	RME_STORE(w->round, RME_ROUND_CURSOR);
 	while (count && n < RME_BATCH) {
 		rme_addr a = LOAD(slot);
 		slot += stride;
@@ -143,11 +146,11 @@ static inline uint32_t take_from_cursor(struct rme_walk *w, uint32_t n)
 			n = take(w, a, n);
 		}
 	}
-	STORE(w->round, RME_ROUND_GATHER);
+	RME_STORE(w->round, RME_ROUND_GATHER);
 	cursor[0] = count << 1;
 	cursor[2] = slot | 1;
 	if (!count)
-		STORE(w->n_stack, w->n_stack - 3);
+		RME_STORE(w->n_stack, w->n_stack - 3);
 	return n;
 }
 
@@ -160,7 +163,7 @@ static void gather(struct rme_walk *w)
 		if (top & 1) {
 			n = take_from_cursor(w, n);
 		} else {
-			STORE(w->n_stack, w->n_stack - 1);
+			RME_STORE(w->n_stack, w->n_stack - 1);
 			n = take(w, top, n);
 		}
 	}
@@ -284,14 +287,9 @@ void rme_walk_rest(struct rme_walk *w)
 	report(w);
 }
 
-bool rme_walk_pair_init(struct rme_walk *first, struct rme_walk *second, struct rme_arena *arena,
-                        struct rme_guards *guards, void *ctx)
+bool rme_walk_pair_init(const struct rme_walk *first, struct rme_walk *second,
+                        struct rme_arena *arena, struct rme_guards *guards, void *ctx)
 {
-	struct rme_walk old = *second;
-	struct rme_handoff *handoffs = old.mine;
-
-	if (!handoffs)
-		handoffs = rme_arena_alloc(arena, 2 * sizeof *handoffs);
 	memset(second, 0, sizeof *second);
 	second->guards = guards;
 	second->prepare = first->prepare;
@@ -300,25 +298,21 @@ bool rme_walk_pair_init(struct rme_walk *first, struct rme_walk *second, struct 
 	second->ctx = ctx;
 	second->faulted = first->faulted;
 	second->cancel = first->cancel;
-	second->visited = old.visited;
-	if (old.stack) {
-		second->stack = old.stack;
-		second->stack_size = old.stack_size;
-		second->deferred = old.deferred;
-		second->deferred_size = old.deferred_size;
-		second->sink = (struct rme_sink){visit, range, second};
-		second->next_check = CHECK_EVERY;
-	} else if (!init_stacks(second, arena)) {
-		return false;
-	}
-	if (!handoffs || !rme_visited_share(&first->visited, &second->visited, arena))
-		return false;
-	handoffs[0].state = handoffs[1].state = RME_PAIR_WORKING;
-	second->mine = first->theirs = &handoffs[0];
-	first->mine = second->theirs = &handoffs[1];
-	first->paused = false;
+	second->mine = rme_arena_alloc(arena, sizeof *second->mine);
+	second->theirs = rme_arena_alloc(arena, sizeof *second->theirs);
+	return second->mine && second->theirs && init_stacks(second, arena) &&
+	       rme_visited_view_init(&second->visited, arena);
+}
+
+void rme_walk_pair_begin(struct rme_walk *first, struct rme_walk *second)
+{
+	start_over(second);
+	second->exhausted = second->cancelled = second->paused = first->paused = false;
+	rme_visited_share(&first->visited, &second->visited);
+	second->mine->state = second->theirs->state = RME_PAIR_WORKING;
+	first->mine = second->theirs;
+	first->theirs = second->mine;
 	first->partner = second;
-	return true;
 }
 
 /* Waits until the other side hands something over: false when it is at its end as well. */

@@ -89,12 +89,13 @@ struct rme_walk {
 bool rme_walk_init(struct rme_walk *w, struct rme_arena *arena, struct rme_guards *guards,
                    rme_prepare_fn prepare, rme_expand_fn expand, void *ctx);
 
-/* Makes `second` the partner of a walk that paused: it shares the visited set and has
- * stacks of its own from the arena, which it keeps when it is taken again; all zero before the
- * first time. Both then call rme_walk_pair_run, each on its own
- * thread, and rme_walk_pair_end takes over what the second found. */
-bool rme_walk_pair_init(struct rme_walk *first, struct rme_walk *second, struct rme_arena *arena,
-                        struct rme_guards *guards, void *ctx);
+/* Makes `second` a partner of the walk, with stacks of its own from the arena: once. Where
+ * the first has paused, rme_walk_pair_begin lets them share the visited set; both then call
+ * rme_walk_pair_run, each on its own thread, and rme_walk_pair_end takes over what the
+ * second found. */
+bool rme_walk_pair_init(const struct rme_walk *first, struct rme_walk *second,
+                        struct rme_arena *arena, struct rme_guards *guards, void *ctx);
+void rme_walk_pair_begin(struct rme_walk *first, struct rme_walk *second);
 void rme_walk_pair_run(struct rme_walk *w);
 void rme_walk_pair_end(struct rme_walk *first, struct rme_walk *second);
 

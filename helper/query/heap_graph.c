@@ -5,8 +5,6 @@
 
 enum { BATCH = 32, CHECK_EVERY = 1 << 14, FLAG_HEAPTYPE = 1u << 9 };
 
-#define STORE(place, value) (*(volatile __typeof__(place) *)&(place) = (value))
-
 /* The second pass over the objects, in ascending order of address: for that, most of
  * memory comes by itself, and the tables of the index stay in the cache. */
 struct build {
@@ -126,8 +124,8 @@ static __attribute__((noinline)) void loop(struct build *b)
 		while (b->at < b->n_batch) {
 			first[b->node] = (uint32_t)b->n_edges;
 			expand(b, b->batch[b->at], b->cookies[b->at], &sink);
-			STORE(b->node, b->node + 1);
-			STORE(b->at, b->at + 1);
+			RME_STORE(b->node, b->node + 1);
+			RME_STORE(b->at, b->at + 1);
 		}
 	}
 }

@@ -1,5 +1,6 @@
 /* Two threads for one large walk. The second has a view of its own of everything that
- * is written while walking: types met, doubts, stacks, memory. */
+ * is written while walking: types met, doubts, stacks, memory. It is made for the first such
+ * walk, and taken again for the next. */
 #include "query/query.h"
 #include "runtime/thread.h"
 
@@ -76,10 +77,13 @@ static struct rme_second *make_second(struct rme_query_ctx *ctx)
 	s->ctx.py = ctx->py;
 	s->ctx.py.arena = &s->arena;
 	/* Reading the class that types are told by may fault: under our own guard. */
-	return rme_types_init(&s->ctx.py) ? s : NULL;
+	return rme_types_init(&s->ctx.py) && rme_walk_pair_init(&ctx->walk, &s->ctx.walk, &s->arena,
+	                                                        s->thread.guards, &s->ctx)
+	           ? s
+	           : NULL;
 }
 
-static bool begin(struct rme_query_ctx *ctx, struct rme_second *s)
+static void begin(struct rme_query_ctx *ctx, struct rme_second *s)
 {
 	struct rme_types *types = s->ctx.py.types;
 	struct rme_walk walk = s->ctx.walk;
@@ -90,7 +94,7 @@ static bool begin(struct rme_query_ctx *ctx, struct rme_second *s)
 	s->ctx.arena = s->ctx.py.arena = &s->arena;
 	s->ctx.guards = s->ctx.py.guards = s->thread.guards;
 	s->ctx.doubts = (struct rme_doubts){0};
-	return rme_walk_pair_init(&ctx->walk, &s->ctx.walk, &s->arena, s->thread.guards, &s->ctx);
+	rme_walk_pair_begin(&ctx->walk, &s->ctx.walk);
 }
 
 void rme_heap_pair(struct rme_query_ctx *ctx)
@@ -100,16 +104,17 @@ void rme_heap_pair(struct rme_query_ctx *ctx)
 	w->pause_at = 0;
 	if (!ctx->second)
 		ctx->second = make_second(ctx);
-	if (ctx->second && begin(ctx, ctx->second) &&
-	    rme_helper_thread_start(&ctx->second->thread)) {
+	if (!ctx->second) {
+		rme_walk_first(w);
+		return;
+	}
+	begin(ctx, ctx->second);
+	if (rme_helper_thread_start(&ctx->second->thread)) {
 		rme_walk_pair_run(w);
 		rme_helper_thread_join(&ctx->second->thread);
-		merge(ctx, ctx->second);
 	} else {
-		/* Alone, then. */
-		w->mine = w->theirs = NULL;
-		w->partner = NULL;
-		w->visited.shared = false;
-		rme_walk_first(w);
+		ctx->second->ctx.walk.mine->state = RME_PAIR_GONE; /* alone, then */
+		rme_walk_pair_run(w);
 	}
+	merge(ctx, ctx->second);
 }

@@ -4,8 +4,6 @@
 
 enum { BATCH = 32 };
 
-#define STORE(place, value) (*(volatile __typeof__(place) *)&(place) = (value))
-
 /* The second pass over the objects, in ascending order of address. */
 struct build {
 	struct rme_ranking *r;
@@ -122,10 +120,10 @@ static bool next_batch(struct build *b)
 		__builtin_prefetch((const void *)b->batch[b->n_batch]);
 		b->cookies[b->n_batch++] = 0;
 	}
-	STORE(b->preparing, true);
+	RME_STORE(b->preparing, true);
 	for (uint32_t i = 0; i < b->n_batch; i++)
 		b->cookies[i] = ctx->walk.prepare(ctx, b->batch[i]);
-	STORE(b->preparing, false);
+	RME_STORE(b->preparing, false);
 	return b->n_batch;
 }
 
@@ -140,8 +138,8 @@ static __attribute__((noinline)) void loop(struct build *b)
 		while (b->at < b->n_batch) {
 			b->r->graph.first[b->node] = b->n_edges;
 			expand(b, b->batch[b->at], b->cookies[b->at], &sink);
-			STORE(b->node, b->node + 1);
-			STORE(b->at, b->at + 1);
+			RME_STORE(b->node, b->node + 1);
+			RME_STORE(b->at, b->at + 1);
 		}
 	}
 }

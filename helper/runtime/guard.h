@@ -18,6 +18,10 @@
 
 #include "runtime/memory.h"
 
+/* For what a guard's jump must find in memory: a load of the debuggee may fault at any
+ * time, and this store is neither delayed nor moved across such loads. */
+#define RME_STORE(place, value) (*(volatile __typeof__(place) *)&(place) = (value))
+
 struct rme_guard {
 	void *jump[5]; /* for __builtin_setjmp */
 	struct rme_guard *outer;
