@@ -2,9 +2,10 @@
 #include "cpython/inferred.h"
 
 enum {
-	/* An immortal object's count is below 2^32 (3.12+), a freed block begins with the
-	 * address of the next (Objects/obmalloc.c). */
-	REFCOUNT_MAX_BITS = 40
+	/* An immortal object's count is below 2^32 (3.12+), and so many references would take
+	 * 32 GiB; a freed block begins with the address of the next (Objects/obmalloc.c), and
+	 * two fields of 32 bits are above. */
+	REFCOUNT_MAX_BITS = 32
 };
 
 static bool is_live_object(struct rme_python *py, rme_addr word)
