@@ -3,8 +3,8 @@
 A debugger's own splitting would take the quotes out of `cache["users"]`, so the
 words are split here: at blanks that are in no bracket and no quoted string."""
 
+import argparse
 import re
-import types
 
 from .errors import Failure
 from .expr import closing
@@ -55,21 +55,36 @@ class Option(object):
     def __init__(self, flag, help_text, takes_number=False, choices=()):
         self.flag = flag
         self.help = help_text
-        self.takes_number = takes_number
         self.choices = choices
+        self._takes_number = takes_number
 
     @property
     def takes_value(self):
-        return self.takes_number or bool(self.choices)
+        return self._takes_number or bool(self.choices)
 
     @property
     def usage(self):
-        value = "N" if self.takes_number else "|".join(self.choices)
+        value = "N" if self._takes_number else "|".join(self.choices)
         return self.flag + (" " + value if value else "")
 
-    @property
-    def name(self):
-        return self.flag[2:].replace("-", "_")
+    def add_to(self, parser):
+        if self._takes_number:
+            parser.add_argument(self.flag, type=_number)
+        elif self.choices:
+            parser.add_argument(self.flag, choices=self.choices)
+        else:
+            parser.add_argument(self.flag, action="store_true")
+
+
+def _number(text):
+    if not re.match(r"[0-9]{1,9}$", text):
+        raise argparse.ArgumentTypeError("needs a number from 0 up, not `%s`" % text)
+    return int(text)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        refuse(self.prog, message)
 
 
 FRAME = Option("--frame", "the Python frame with this number in py-frames", True)
@@ -87,42 +102,17 @@ HELP = Option("--help", "this help")
 def parse(command, options, words, takes_words):
     """The values of `options` in `words`, as attributes named as the flags (None or
     False where not given), and the other words as `.words`."""
-    values = types.SimpleNamespace(words=[])
-    for option in options:
-        setattr(values, option.name, None if option.takes_value else False)
-    by_flag = {option.flag: option for option in options}
     words = list(words)
-    while words:
-        word = words.pop(0)
-        if word == "--":
-            values.words += words
-            break
-        if not word.startswith("-"):
-            values.words.append(word)
-            continue
-        flag, equals, value = word.partition("=")
-        option = by_flag.get(flag)
-        if option is None:
-            refuse(command, "there is no option `%s`" % flag)
-        if not option.takes_value:
-            if equals:
-                refuse(command, "`%s` takes no value" % flag)
-            setattr(values, option.name, True)
-            continue
-        if not equals:
-            if not words:
-                refuse(command, "`%s` needs %s" % (flag, " or ".join(option.choices)
-                                                   or "a number"))
-            value = words.pop(0)
-        if option.choices:
-            if value not in option.choices:
-                refuse(command, "`%s` needs %s, not `%s`" % (flag, " or ".join(option.choices),
-                                                             value))
-            setattr(values, option.name, value)
-            continue
-        if not re.match(r"[0-9]{1,9}$", value):
-            refuse(command, "`%s` needs a number from 0 up, not `%s`" % (flag, value))
-        setattr(values, option.name, int(value))
+    end = words.index("--") if "--" in words else len(words)
+    parser = _Parser(prog=command, add_help=False, allow_abbrev=False)
+    for option in options:
+        option.add_to(parser)
+    # Not as positional arguments: before Python 3.7 these must stand together.
+    values, others = parser.parse_known_args(words[:end])
+    for word in others:
+        if word.startswith("-"):
+            refuse(command, "there is no option `%s`" % word.partition("=")[0])
+    values.words = others + words[end + 1:]
     if values.words and not takes_words:
         refuse(command, "it takes no `%s`" % values.words[0])
     return values
