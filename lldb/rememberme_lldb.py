@@ -217,8 +217,11 @@ class Lldb(adapter.Adapter):
             raise Failure("no-symbols", "lldb has no symbols of this Python, so it cannot tell the "
                           "Python frame of the selected C frame: name one with --frame (`py-frames` "
                           "lists them), or select the innermost frame.")
-        return sum(_is_eval_loop(self._thread.GetFrameAtIndex(level))
-                   for level in range(self._level))
+        # By CFA: what is inlined is a frame of its own in lldb, and of the function that it is
+        # inlined into there may be none.
+        frames = [self._thread.GetFrameAtIndex(level) for level in range(self._level + 1)]
+        return len({frame.GetCFA() for frame in frames if _is_eval_loop(frame)}
+                   - {frames[-1].GetCFA()})
 
     def evaluate(self, text):
         frame = self._thread.GetFrameAtIndex(self._level)
@@ -307,10 +310,9 @@ def _thread(thread):
 
 
 def _is_eval_loop(frame):
-    """Also of its parts that the compiler moved away (.cold); not of what was inlined
-    into it, which is a frame of its own in lldb."""
+    """Also of its parts that the compiler moved away (.cold), and what was inlined into it."""
     name = frame.GetSymbol().GetName() or frame.GetFunctionName() or ""
-    return name.partition(".")[0] == _EVAL_LOOP and not frame.IsInlined()
+    return name.partition(".")[0] == _EVAL_LOOP
 
 
 def _is_traced_by_us(thread):

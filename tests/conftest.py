@@ -67,22 +67,39 @@ def pytest_generate_tests(metafunc):
 SMALLER = ("3.8", "3.12", matrix.DEBIAN)
 
 
-@pytest.hookimpl(tryfirst=True)
+def _params(item):
+    return getattr(getattr(item, "callspec", None), "params", {})
+
+
+@pytest.hookimpl(hookwrapper=True)
 def pytest_collection_modifyitems(config, items):
-    """Tests of one interpreter share their targets, so they go to one worker."""
+    """Tests of one interpreter share their targets, so they go to one worker, and module by
+    module: pytest's own order is by kind and debugger first, where what a module has made
+    for an interpreter is made again for each of them. The others come last, the longest of
+    them first, so that both workers have something to do until the end."""
     kept, dropped = [], []
     for item in items:
-        params = getattr(getattr(item, "callspec", None), "params", {})
+        params = _params(item)
         small = ("debugger" in params and not params["debugger"].full and "interpreter" in params
                  and params["interpreter"].name not in SMALLER)
         (dropped if small else kept).append(item)
     if dropped:
         config.hook.pytest_deselected(items=dropped)
-        items[:] = kept
-    for item in items:
-        params = getattr(getattr(item, "callspec", None), "params", {})
-        if "interpreter" in params:
-            item.add_marker(pytest.mark.xdist_group(params["interpreter"].name))
+    names = [interpreter.name for interpreter in matrix.interpreters().values()]
+    for item in kept:
+        if "interpreter" in _params(item):
+            item.add_marker(pytest.mark.xdist_group(_params(item)["interpreter"].name))
+
+    def place(item):
+        interpreter = _params(item).get("interpreter")
+        if interpreter:
+            return names.index(interpreter.name), modules[item.path]
+        return len(names) + (not item.get_closest_marker("slow")), modules[item.path]
+
+    items[:] = kept
+    modules = {path: n for n, path in enumerate(dict.fromkeys(item.path for item in items))}
+    yield
+    items.sort(key=place)
 
 
 def pytest_sessionfinish():

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
 
 import pytest
 
@@ -158,6 +157,11 @@ def test_crashes(crashed, interpreter, debugger, how):
             item["function"].rpartition(".")[2] for item in everything}
 
 
+# Of an installed Python, what the zoo does not need.
+UNUSED = shutil.ignore_patterns("test", "tests", "site-packages", "config-*", "*.a", "idlelib",
+                                "ensurepip", "include", "share")
+
+
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory):
     """A core of a Python that is not here any more, and a tree with its binaries."""
@@ -173,7 +177,7 @@ def elsewhere(tmp_path_factory):
                 shutil.copy2(source, home / "bin" / "python")
                 environment = {"PYTHONHOME": "/usr"}
             else:
-                subprocess.run(["cp", "-a", str(source.parents[1]), str(home)], check=True)
+                shutil.copytree(source.parents[1], home, symlinks=True, ignore=UNUSED)
                 environment = {"LD_LIBRARY_PATH": str(home / "lib"), "PYTHONHOME": str(home)}
                 (home / "bin" / "python").unlink()
                 shutil.copy2(home / "bin" / source.name, home / "bin" / "python")

@@ -36,7 +36,8 @@ def result_alone(library):
     def get(interpreter, scenario):
         key = interpreter.name, scenario
         if key not in results:
-            with targets.start(interpreter, "stops.py", scenario, library) as target:
+            with targets.start(interpreter, "stops.py", scenario, library,
+                               rests=scenario != "compute") as target:
                 results[key] = target.finish()
         return results[key]
 
@@ -92,7 +93,8 @@ def test_malloc_holds_its_lock(run_target, library, interpreter, debugger):
 @procstate.in_three_tries
 def test_stopped_while_it_runs(run_target, library, result_alone, interpreter, debugger, scenario):
     """Attached at a moment of the scheduler's choice."""
-    target = run_target(interpreter, "stops.py", scenario, library, env=QUIET)
+    target = run_target(interpreter, "stops.py", scenario, library, env=QUIET,
+                        rests=scenario != "compute")
     steps = [{"state": 1}] + COMMANDS + [{"state": 1}, {"detach": 1}]
     answers = session.run(debugger, steps, attach=target.pid)
     answered(answers[1:-2])

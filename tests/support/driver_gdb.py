@@ -86,7 +86,7 @@ class Driver:
     def do_where(self, _):
         """Names of the C functions of the selected thread."""
         names, frame = [], gdb.newest_frame()
-        while frame is not None and len(names) < 60:
+        while frame is not None and len(names) < 300:
             names.append(frame.name())
             frame = frame.older()
         thread = gdb.selected_thread()

@@ -55,6 +55,9 @@ class Driver:
         return self.command(text) if text else {"output": "", "error": None}
 
     def do_setup(self, _):
+        if not self.spec["symbols"]:
+            self.command("settings set target.preload-symbols false")
+            self.command("settings set symbols.enable-external-lookup false")
         self.command("settings set target.disable-aslr false")
         self.command("settings set use-color false")
         self.command("settings set term-width 1024")
@@ -108,7 +111,7 @@ class Driver:
     def do_where(self, _):
         thread = self.process.GetSelectedThread()
         names = [thread.GetFrameAtIndex(i).GetFunctionName()
-                 for i in range(min(60, thread.GetNumFrames()))]
+                 for i in range(min(300, thread.GetNumFrames()))]
         return {"names": names, "thread": thread.GetIndexID(), "lwp": thread.GetThreadID()}
 
     def do_state(self, _):

@@ -71,8 +71,9 @@ def gcore(pid, core):
 
 
 def run(debugger, steps, attach=None, core=None, exe=None, launch=None, launch_breaks=(),
-        plugin=True, env=None, timeout=120, allow_exception=False):
-    """Runs the steps and returns their answers, in order."""
+        plugin=True, env=None, timeout=120, allow_exception=False, symbols=False):
+    """Runs the steps and returns their answers, in order. The debugger reads the debug
+    information of the program, which takes it longer than all else, only with `symbols`."""
     steps = [{"run": step} if isinstance(step, str) else step for step in steps]
     with tempfile.TemporaryDirectory(prefix="rme-session-") as directory:
         directory = pathlib.Path(directory)
@@ -80,7 +81,7 @@ def run(debugger, steps, attach=None, core=None, exe=None, launch=None, launch_b
         (directory / "session.json").write_text(json.dumps({
             "attach": attach, "core": core and str(core), "exe": exe and str(exe),
             "launch": launch and [str(a) for a in launch], "launch_breaks": list(launch_breaks),
-            "plugin": str(matrix.PLUGIN[debugger.family]),
+            "plugin": str(matrix.PLUGIN[debugger.family]), "symbols": symbols,
             "steps": preparation + steps, "out": str(directory / "out.jsonl")}))
         environment = dict(matrix.ENVIRONMENT)
         environment["RME_SESSION"] = str(directory / "session.json")
@@ -90,6 +91,8 @@ def run(debugger, steps, attach=None, core=None, exe=None, launch=None, launch_b
             argv = [debugger.path, "-nx", "-batch", "-iex", "set auto-load no",
                     "-iex", "set debuginfod enabled off",
                     "-x", str(SUPPORT / "driver_gdb.py")]
+            if not symbols:
+                argv.insert(1, "--readnever")
         else:
             argv = [debugger.path, "-x", "-b",
                     "-o", "command script import " + str(SUPPORT / "driver_lldb.py"),

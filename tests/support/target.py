@@ -38,9 +38,10 @@ def clean():
 class Target:
     """A program that has set its stage; a context manager that ends it.
 
-    `argv` is the whole command line. `info` is what the program reported."""
+    `argv` is the whole command line. `info` is what the program reported. One that works
+    while it waits does not rest."""
 
-    def __init__(self, argv, directory=None, env=None, timeout=120, wait_ready=True):
+    def __init__(self, argv, directory=None, env=None, timeout=120, wait_ready=True, rests=True):
         if directory is None:
             directory = tempfile.mkdtemp(prefix="rme-target-")
             _directories.append(directory)
@@ -58,6 +59,8 @@ class Target:
         self.pid = self.process.pid
         if wait_ready:
             self.wait_ready(timeout)
+            if rests:
+                self._wait_blocked()
 
     def wait_ready(self, timeout=120):
         deadline = time.monotonic() + timeout
@@ -71,7 +74,6 @@ class Target:
                                    % (timeout, self.text()))
             time.sleep(0.01)
         self.info = json.loads((self.directory / "ready.json").read_text())
-        self._wait_blocked()
 
     def _wait_blocked(self):
         """Until the main thread sleeps: ready.json is written just before."""

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -160,7 +161,8 @@ def test_ctrl_c_waits_for_the_end_of_the_call(traced, monkeypatch):
     wait = traced.thread._wait
 
     def interrupted_wait():
-        os.kill(os.getpid(), signal.SIGINT)
+        # As in gdb, whose other threads block it
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
         return wait()
 
     monkeypatch.setattr(traced.thread, "_wait", interrupted_wait)
