@@ -17,6 +17,14 @@
 #define CHUNK  (1ull << 20)
 enum { UNTOUCHED = 0, FILLED = 0xff }; /* else: 1 + number of the window that is there */
 
+/* A walk in the order of allocation takes chunk after chunk, more or less, and mostly
+ * downwards, where the kernel puts the next arena. What comes next is brought while the child
+ * works, twice as much each time that it has come to the end of it. */
+enum {
+	AHEAD_MOST = 32,
+	REACH = 2 /* chunks: so far from a run belongs to it */
+};
+
 #ifndef UFFD_USER_MODE_ONLY /* Linux 5.11 */
 #define UFFD_USER_MODE_ONLY 1
 #endif
@@ -115,6 +123,65 @@ static bool bring(struct ud_pager *pager, const struct ud_segment *s, uint64_t s
 	return n && fill(pager, start, pager->buffer, n);
 }
 
+/* The run that the chunk belongs to, made the first of them; NULL when there is none. */
+static struct ud_run *find_run(struct ud_pager *pager, const struct ud_segment *s, uint64_t chunk)
+{
+	for (size_t i = 0; i < UD_RUNS; i++) {
+		struct ud_run r = pager->runs[i];
+		if (r.segment == s && chunk + REACH * CHUNK >= r.low &&
+		    chunk < r.high + REACH * CHUNK) {
+			memmove(pager->runs + 1, pager->runs, i * sizeof r);
+			pager->runs[0] = r;
+			return pager->runs;
+		}
+	}
+	return NULL;
+}
+
+static void begin_run(struct ud_pager *pager, const struct ud_segment *s, uint64_t chunk)
+{
+	memmove(pager->runs + 1, pager->runs, (UD_RUNS - 1) * sizeof *pager->runs);
+	pager->runs[0] = (struct ud_run){.segment = s, .low = chunk, .high = chunk + CHUNK};
+}
+
+/* The child wants all of the chunk. */
+static void go_on(struct ud_run *r, uint64_t chunk)
+{
+	if (chunk >= r->low && chunk < r->high)
+		return;
+	r->down = chunk < r->low;
+	if (r->down)
+		r->low = chunk;
+	else
+		r->high = chunk + CHUNK;
+	r->n = 2 * r->n < AHEAD_MOST ? 2 * r->n + !r->n : AHEAD_MOST;
+	r->left = r->n;
+}
+
+static bool bring_ahead(struct ud_pager *pager)
+{
+	struct ud_run *r = pager->runs;
+	const struct ud_segment *s = r->segment;
+	uint64_t chunk = r->down ? r->low - CHUNK : r->high;
+
+	if (!r->left || chunk + CHUNK <= s->start || chunk >= s->have)
+		return false;
+	uint8_t *state = chunk_state(pager, s, chunk < s->start ? s->start : chunk);
+	if (*state == UNTOUCHED) {
+		if (!bring(pager, s, chunk, chunk + CHUNK)) {
+			r->left = 0;
+			return false;
+		}
+		*state = FILLED;
+	}
+	if (r->down)
+		r->low = chunk;
+	else
+		r->high = chunk + CHUNK;
+	r->left--;
+	return true;
+}
+
 static void serve(struct ud_pager *pager, uint64_t page)
 {
 	const struct ud_segment *s = ud_target_segment(pager->target, page);
@@ -128,7 +195,11 @@ static void serve(struct ud_pager *pager, uint64_t page)
 		return;
 	}
 	uint8_t *state = chunk_state(pager, s, page);
-	if (*state == UNTOUCHED) {
+	struct ud_run *run = *state == FILLED ? NULL : find_run(pager, s, chunk);
+	if (*state == UNTOUCHED && run && run->n && bring(pager, s, chunk, chunk + CHUNK)) {
+		*state = FILLED;
+		go_on(run, chunk);
+	} else if (*state == UNTOUCHED) {
 		bring(pager, s, window, window + WINDOW);
 		*state = (uint8_t)(1 + (window - chunk) / WINDOW);
 	} else if (*state != FILLED) {
@@ -136,6 +207,10 @@ static void serve(struct ud_pager *pager, uint64_t page)
 		bring(pager, s, chunk, there);
 		bring(pager, s, there + WINDOW, chunk + CHUNK);
 		*state = FILLED;
+		if (run)
+			go_on(run, chunk);
+		else
+			begin_run(pager, s, chunk);
 	}
 	/* This page at least; as a rule it is there by now. */
 	if (bring(pager, s, page, page + UD_PAGE))
@@ -150,10 +225,12 @@ void ud_pager_serve(struct ud_pager *pager)
 {
 	struct uffd_msg message;
 
-	while (read(pager->uffd, &message, sizeof message) == sizeof message) {
-		if (message.event == UFFD_EVENT_PAGEFAULT)
-			serve(pager, ud_page_down(message.arg.pagefault.address));
-	}
+	do {
+		while (read(pager->uffd, &message, sizeof message) == sizeof message) {
+			if (message.event == UFFD_EVENT_PAGEFAULT)
+				serve(pager, ud_page_down(message.arg.pagefault.address));
+		}
+	} while (bring_ahead(pager));
 }
 
 void ud_pager_send(int channel, int fd)

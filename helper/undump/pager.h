@@ -6,10 +6,23 @@
 
 #include "undump/target.h"
 
+/* Chunks in a row that the child works through: [low, high) were wanted or brought. */
+struct ud_run {
+	const struct ud_segment *segment; /* NULL: none */
+	uint64_t low;
+	uint64_t high;
+	bool down;     /* where it went on last */
+	unsigned n;    /* how many are brought ahead at once */
+	unsigned left; /* of these */
+};
+
+enum { UD_RUNS = 4 };
+
 struct ud_pager {
 	int uffd;
 	const struct ud_target *target;
-	uint8_t **chunks; /* per segment: what is known of each of its chunks */
+	uint8_t **chunks;            /* per segment: what is known of each of its chunks */
+	struct ud_run runs[UD_RUNS]; /* the last first */
 	uint64_t n_faults;
 	uint64_t n_unreadable;
 	char *buffer;

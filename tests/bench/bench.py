@@ -168,7 +168,7 @@ def ask_all(kind, where, *rest):
 def ask(name, kind, where, objects, asked, collect):
     debugger = matrix.debuggers()[name]
     steps = ["py-memory __main__:SMALL --json"] + asked * max(1, options.repetitions // 2)
-    answers = session.run(debugger, steps, timeout=1800, **where)
+    answers = session.run(debugger, steps, timeout=1800, symbols=True, **where)
     seconds = {}
     for answer in answers:
         assert "error" not in answer.json, answer.json
@@ -253,7 +253,7 @@ def kept(interpreter):
         with targets.Target(argv, env=environment, timeout=900) as target:
             for name in options.debuggers:
                 answers = session.run(matrix.debuggers()[name], asked[:1] + asked * 3,
-                                      timeout=1800, attach=target.pid)
+                                      timeout=1800, attach=target.pid, symbols=True)
                 row("%s, %s: the first" % (asked[0].split()[0], name), objects,
                     answers[0].seconds, " s", note=answers[0].reply["graph"])
                 for command in asked:
