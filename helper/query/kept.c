@@ -128,7 +128,7 @@ static void describe(struct kept *k)
 	k->head->n_nodes = g->root;
 	k->head->n_chunks = (uint32_t)g->index.n_chunks;
 	k->head->n_named = g->n_named;
-	k->head->collecting = g->whole.collecting;
+	k->head->collecting = k->ctx->collecting;
 	k->head->exhausted = k->ctx->walk.exhausted;
 }
 
@@ -320,7 +320,8 @@ bool rme_kept_take(struct rme_heap_graph *g, struct rme_query_ctx *ctx)
 	g->n_held = head.n_held;
 	if (!sound_edges(&g->out, &head) || !take_index(&k, bitmaps, odd))
 		return false;
-	rme_whole_resume(&g->whole, ctx, head.n_named, head.collecting);
+	rme_whole_resume(&g->whole, ctx, head.n_named);
+	ctx->collecting = head.collecting;
 	g->whole.walk.n_objects = head.n_objects;
 	g->whole.walk.n_bytes = head.n_bytes;
 	take_tallies(&k);

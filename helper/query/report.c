@@ -264,7 +264,7 @@ void rme_report_caveats(struct rme_query_ctx *ctx)
 		       " frame(s) were not measured one by one",
 		       ": together the frames before them reach too much; py-memory --frame N "
 		       "measures one");
-	if (ctx->whole && ctx->whole->collecting)
+	if (ctx->collecting)
 		caveat(ctx, "collecting", 0, 0, 0, "the garbage collector is at work",
 		       ": its lists are incomplete now, so objects that only C code holds may be "
 		       "left out");

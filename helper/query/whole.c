@@ -88,12 +88,10 @@ static void attach(struct rme_whole *w, struct rme_query_ctx *ctx)
 	ctx->owned = ctx->classes = true;
 }
 
-void rme_whole_resume(struct rme_whole *w, struct rme_query_ctx *ctx, uint64_t n_roots,
-                      bool collecting)
+void rme_whole_resume(struct rme_whole *w, struct rme_query_ctx *ctx, uint64_t n_roots)
 {
 	attach(w, ctx);
 	w->n_roots = n_roots;
-	w->collecting = collecting;
 	w->walk.cancel = ctx->walk.cancel;
 }
 
@@ -172,7 +170,7 @@ bool rme_whole_walk(struct rme_whole *w)
 		rme_walk_first(&w->walk);
 		add_static_types(w);
 	} while (n < w->n_roots && !w->walk.cancelled);
-	w->collecting = !rme_collector_each(&ctx->py, add_object, w);
+	ctx->collecting = !rme_collector_each(&ctx->py, add_object, w);
 	rme_walk_first(&w->walk);
 	ctx->walk.exhausted |= w->walk.exhausted;
 	return !w->walk.cancelled;

@@ -21,8 +21,7 @@ struct rme_whole {
 	/* Told of each object; or NULL. */
 	void (*counted)(void *arg, struct rme_type *t, rme_addr object, uint64_t size);
 	void *arg;
-	bool collecting; /* a collection is in progress: its lists are incomplete */
-	bool again;      /* a second pass over the objects: nothing is tallied */
+	bool again; /* a second pass over the objects: nothing is tallied */
 };
 
 /* Makes ready, and finds the named roots; false with ctx->error. `index` (or NULL) is
@@ -30,8 +29,7 @@ struct rme_whole {
 bool rme_whole_init(struct rme_whole *w, struct rme_query_ctx *ctx, struct rme_index *index);
 
 /* Instead of both that and the walk: `w` has roots, `n_roots` of them, of a walk that was. */
-void rme_whole_resume(struct rme_whole *w, struct rme_query_ctx *ctx, uint64_t n_roots,
-                      bool collecting);
+void rme_whole_resume(struct rme_whole *w, struct rme_query_ctx *ctx, uint64_t n_roots);
 
 /* Walks from the roots and from the collector's lists. Sizes and numbers are in w->walk
  * and, by type, in struct rme_type. False with ctx->error. */
