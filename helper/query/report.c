@@ -161,9 +161,9 @@ static void type_caveats(struct rme_query_ctx *ctx, struct rme_type *t)
 		caveat(ctx, "estimated-size", t->address, t->n_estimated, t->example,
 		       " object(s) of type ",
 		       t->size_by == RME_SIZEOF_PYTHON
-		           ? ": its __sizeof__ is written in Python and was not run; the basic "
+		           ? ": their __sizeof__ is written in Python and was not run; the basic "
 		             "size is counted"
-		           : ": its own __sizeof__ is not known here; the basic size is counted");
+		           : ": their own __sizeof__ is not known here; the basic size is counted");
 	if (t->n_inferred)
 		caveat(
 		    ctx, "inferred-references", t->address, t->n_inferred, t->example,

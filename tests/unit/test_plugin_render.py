@@ -116,6 +116,20 @@ def test_mostly_classes():
         "Without classes and code: 100.0B (`py-config classes off` makes that the main figure).")
 
 
+def test_what_is_said_of_several_types_is_said_once():
+    told = [("a.A", 5, "guessed"), ("a.B", 1000, "guessed"), ("a.A", 2, "damaged"), (None, 3, "x")]
+    caveats = [{"type": name, "count": n, "message":
+                "%d object(s) of type %s: %s" % (n, name, why) if name else "3 are lost"}
+               for name, n, why in told]
+    assert render.caveats({"caveats": caveats}, Look()) == [
+        "Note: 1,005 object(s) of 2 types (1,000 a.B, 5 a.A): guessed",
+        "Note: 2 object(s) of type a.A: damaged", "Note: 3 are lost"]
+    many = [{"type": "t%d" % i, "count": i, "message": "%d object(s) of type t%d" % (i, i)}
+            for i in range(1, 10)]
+    assert render.caveats({"caveats": many}, Look()) == [
+        "Note: 45 object(s) of 9 types (9 t9, 8 t8, 7 t7, 6 t6, …)"]
+
+
 def test_caveats_close_a_report():
     reply = dict(TOTAL, items=[LIST_B], caveats=[
         {"kind": "faulted", "type": "list", "count": 2, "address": None,

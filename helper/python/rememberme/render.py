@@ -1,6 +1,8 @@
 """Replies turned into text. Pure functions: a reply (the dict of rememberme.h) and
 a Look in, lines out."""
 
+import collections
+
 from . import tree as _tree
 from .table import BYTES, COUNT, TEXT, Column, table
 from .text import columns, count, plural, printable, shorten
@@ -11,6 +13,7 @@ _OBJECTS = Column("Objects", COUNT)
 _TYPE = Column("Type", TEXT)
 
 _NODE_WIDTH = 48  # of a node's name in a drawing
+_NOTED_TYPES = 4  # by name in one note
 
 
 def memory(reply, look):
@@ -161,8 +164,26 @@ def _foot(reply, look, everything=False):
 
 
 def caveats(reply, look):
-    return [look.faint("Note: " + printable(_with_units(caveat, look)))
-            for caveat in reply.get("caveats", ())]
+    """A note for each, but one for all that say the same of several types."""
+    alike = collections.OrderedDict()
+    for caveat in reply.get("caveats", ()):
+        words = _with_units(caveat, look)
+        before, of_type, after = words.partition("of type %s" % caveat.get("type"))
+        key = (before.lstrip("0123456789"), after) if of_type else words
+        alike.setdefault(key, []).append((caveat, words))
+    return [look.faint("Note: " + printable(found[0][1] if len(found) == 1 or key == found[0][1]
+                                            else _of_several_types(key, found)))
+            for key, found in alike.items()]
+
+
+def _of_several_types(key, found):
+    before, after = key
+    found = sorted((caveat for caveat, _ in found), key=lambda caveat: -caveat["count"])
+    names = ["%s %s" % (count(caveat["count"]), caveat["type"]) for caveat in found]
+    if len(names) > _NOTED_TYPES:
+        names[_NOTED_TYPES:] = ["…"]
+    return "%s%sof %d types (%s)%s" % (count(sum(caveat["count"] for caveat in found)), before,
+                                       len(found), ", ".join(names), after)
 
 
 def _with_units(caveat, look):
