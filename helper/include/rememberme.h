@@ -282,7 +282,7 @@ RME_EXPORT int64_t rme_run(struct rme_block *block);
  *           limit: how many paths, 0: 3
  *   REFERRERS "expr","address","type","own_size","items":[{"root":TEXT,"label":TEXT|null,
  *           "address":null,"references":N} or {"label","address","type","own_size",
- *           "references"}…],"more":{"items":N}
+ *           "of":TEXT|null,"references"}…],"more":{"items":N}; "of": whose part it is
  *   SUMMARY "types" as TYPES's items, "holders" as RETAINED's, "threads":[{FRAME,"lwp":N,
  *           "frames":N}…],"n_threads":N,"arenas":{"arenas":N,"size":N,"allocated":N,
  *           "blocks":N,"free":N}|null: of CPython's allocator for small blocks

@@ -2,7 +2,7 @@
  * it holds it. */
 #include "cpython/holds.h"
 #include "cpython/str.h"
-#include "query/heap_graph.h"
+#include "query/owner.h"
 
 enum { MAX_LABEL = 4096, MAX_HOLDERS = 1 << 26 };
 
@@ -55,7 +55,8 @@ static void report_root(struct referrers *r, const struct rme_root *root)
 	rme_json_close(j);
 }
 
-static void report_holder(struct referrers *r, uint32_t node, uint64_t n)
+static void report_holder(struct referrers *r, uint32_t node, uint64_t n,
+                          const struct rme_owner *owner)
 {
 	rme_addr holder = rme_heap_graph_address(r->g, node);
 	char text[MAX_LABEL];
@@ -66,25 +67,45 @@ static void report_holder(struct referrers *r, uint32_t node, uint64_t n)
 	rme_hold_append(&r->ctx->py, holder, r->object, &out);
 	report_label(r, &out);
 	rme_report_identity(r->ctx, holder);
+	out.size = 0;
+	if (rme_owner_append(r->g, owner, &out))
+		rme_json_text(&r->ctx->json, "of", out.data, out.size);
+	else
+		rme_json_null(&r->ctx->json, "of");
 	rme_json_unsigned(&r->ctx->json, "references", n);
 	rme_json_close(&r->ctx->json);
+}
+
+static void report_holders(struct referrers *r)
+{
+	struct rme_arena *arena = r->ctx->arena;
+	uint32_t *nodes = rme_arena_alloc(arena, MAX_HOLDERS * sizeof *nodes);
+	uint64_t n = nodes ? rme_heap_graph_holders(r->g, r->target, nodes, MAX_HOLDERS) : 0;
+	uint64_t *counts = rme_arena_alloc(arena, (n + 1) * sizeof *counts), n_holders = 0;
+	const struct rme_owner none = {NULL, RME_NO_NODE};
+
+	/* The references of one holder stand side by side. */
+	for (uint64_t i = 0; counts && i < n; i++) {
+		if (!i || nodes[i] != nodes[n_holders - 1])
+			nodes[n_holders++] = nodes[i];
+		counts[n_holders - 1]++;
+	}
+	uint64_t n_shown = r->limit && r->limit < n_holders ? r->limit : n_holders;
+	struct rme_owner *owners = rme_arena_alloc(arena, (n_shown + 1) * sizeof *owners);
+	if (owners && !rme_owners_find(r->g, nodes, n_shown, owners))
+		owners = NULL;
+	for (uint64_t i = 0; i < n_holders; i++)
+		report_holder(r, nodes[i], counts[i], owners && i < n_shown ? &owners[i] : &none);
 }
 
 static void report(struct referrers *r)
 {
 	struct rme_heap_graph *g = r->g;
-	uint32_t *holders = rme_arena_alloc(r->ctx->arena, MAX_HOLDERS * sizeof *holders);
-	uint64_t n = holders ? rme_heap_graph_holders(g, r->target, holders, MAX_HOLDERS) : 0, next;
 
 	for (uint64_t i = 0; i < g->n_named; i++)
 		if (g->whole.roots[i].object == r->object)
 			report_root(r, &g->whole.roots[i]);
-	/* The references of one holder stand side by side. */
-	for (uint64_t i = 0; i < n; i = next) {
-		for (next = i + 1; next < n && holders[next] == holders[i];)
-			next++;
-		report_holder(r, holders[i], next - i);
-	}
+	report_holders(r);
 	if (rme_heap_graph_held(g, r->target) || (!r->n && rme_is_immortal(&r->ctx->py, r->object)))
 		report_root(r, NULL);
 }

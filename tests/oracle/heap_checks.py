@@ -184,6 +184,43 @@ def few_are_held_by_c():
     return wrong
 
 
+def closure_over(thing):
+    def function():
+        return thing
+    return function
+
+
+@check
+def whose_part_a_holder_is():
+    """A dict is told with its module, class or instance, a cell with its function, and what
+    a frame has with its name there."""
+    class Class:
+        pass
+
+    global HELD
+    heap = Heap()
+    thing, instance = leaks.Thing(), Class()
+    HELD = Class.held = instance.__dict__["own"] = thing
+    function, things = closure_over(thing), [thing]
+    things.append([(thing,)])
+    address = id(thing)
+    del thing
+    name = "%s.%s" % (Class.__module__, Class.__qualname__)
+    expected = {
+        ("dict", "module __main__", '["HELD"]'), ("dict", "class " + name, '["held"]'),
+        ("dict", "%s at %#x" % (name, id(instance)), '["own"]'), ("list", "things", "[0]"),
+        ("cell", "function closure_over.<locals>.function", ".cell_contents"),
+        ("tuple", None, "[0]")}
+    found = {(item["type"], (item["of"] or "").rpartition(" → ")[2] or None, item["label"])
+             for item in heap.ask(requests.REFERRERS, address, limit=0)["items"] if item["address"]}
+    found.discard((name, "instance", ".own"))  # its values are its dict's (3.13)
+    first = heap.ask(requests.REFERRERS, address, limit=1)["items"]
+    del function, things
+    if found != expected or len(first) != 1:
+        return ["%s instead of %s; the first of them: %s" % (found, expected, first)]
+    return []
+
+
 @check
 def retained_of_several():
     """Two that hold the same: neither retains it, both together do."""

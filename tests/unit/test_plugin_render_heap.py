@@ -127,7 +127,10 @@ def test_retained_of_all():
 def test_referrers():
     reply = {"address": "0x7f01", "type": "app.Session", "own_size": 48, "caveats": [], "items": [
         {"root": "frame 0 (main at app.py:9)", "label": "u", "address": None, "references": 1},
-        {"label": "[0]", "address": "0x7f02", "type": "list", "own_size": 64, "references": 3},
+        {"label": "[0]", "address": "0x7f02", "type": "list", "own_size": 64, "of": None,
+         "references": 3},
+        {"label": '["USER"]', "address": "0x7f04", "type": "dict", "own_size": 64,
+         "of": "module app", "references": 1},
         {"label": None, "address": "0x7f03", "type": "app.Thing", "own_size": 64,
          "references": 1}], "more": {"items": 4}}
     assert lines(render_heap.referrers(reply, Look())) == """\
@@ -135,6 +138,7 @@ app.Session at 0x7f01, 48.0B
   Address  Holder                      Held as
            frame 0 (main at app.py:9)  u
    0x7f02  list                        [0] and 2 more
+   0x7f04  dict of module app          ["USER"]
    0x7f03  app.Thing
   … and 4 more (--limit 0 shows all)"""
 

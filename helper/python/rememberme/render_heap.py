@@ -148,7 +148,10 @@ def referrers(reply, look):
         place = item["label"]
         if item["references"] > 1 and item["address"]:
             place = "%s and %s more" % (place or "", count(item["references"] - 1))
-        rows.append([item["address"], item.get("root") or item["type"], place])
+        holder = item.get("root") or item["type"]
+        if item.get("of"):
+            holder = "%s of %s" % (holder, item["of"])
+        rows.append([item["address"], holder, place])
     if not rows:
         lines.append("Nothing refers to it.")
     else:

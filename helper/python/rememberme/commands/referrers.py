@@ -13,6 +13,7 @@ class Referrers(Query):
     options = Query.options + (arguments.LIMIT,)
     about = """
 All of them: attributes, keys, indices, variables of running functions, cells of closures, and C code.
+A dict is told with its module, class or instance, and a cell with its function.
 py-why tells how each of them is kept alive itself.
 """
     example = """
@@ -21,6 +22,7 @@ py-why tells how each of them is kept alive itself.
     Address         Holder                         Held as
                     frame 0 (main at app.py:28)    session
     0x7fd4011750f0  app.User                       .session
+    0x7fd401177a80  dict of module app             ["CURRENT"]
 """
 
     def render(self, reply, look, values):
