@@ -85,7 +85,8 @@ def test_malloc_holds_its_lock(run_target, library, interpreter, debugger):
     """The scenario above is what it says: malloc is among the callers."""
     target = run_target(interpreter, "stops.py", "allocate", library)
     answers = session.run(debugger, [{"break": "mmap"}, {"go": target.fifo}, {"continue": 1},
-                                     {"where": 1}, {"clear": 1}, {"detach": 1}], attach=target.pid)
+                                     {"where": 1}, {"clear": 1}, {"detach": 1}],
+                          attach=target.pid, symbols=True)
     assert any("malloc" in (name or "") for name in answers[3].raw["names"]), answers[3]
 
 

@@ -73,7 +73,8 @@ def gcore(pid, core):
 def run(debugger, steps, attach=None, core=None, exe=None, launch=None, launch_breaks=(),
         plugin=True, env=None, timeout=120, allow_exception=False, symbols=False):
     """Runs the steps and returns their answers, in order. The debugger reads the debug
-    information of the program, which takes it longer than all else, only with `symbols`."""
+    information of the program, and gdb what it unwinds the stack by, only with `symbols`:
+    that takes longer than all else."""
     steps = [{"run": step} if isinstance(step, str) else step for step in steps]
     with tempfile.TemporaryDirectory(prefix="rme-session-") as directory:
         directory = pathlib.Path(directory)
