@@ -48,8 +48,9 @@ static void adjust_limits(void)
 		return;
 	limit[0] = limit[1];
 	rme_syscall6(RME_SYS_prlimit64, 0, RLIMIT_AS_, (long)limit, 0, 0, 0);
-	/* Nor may a snapshot that is killed leave a core of the program behind. */
-	limit[0] = 0;
+	/* Nor may a snapshot that is killed leave a core of the program behind. The hard limit
+	 * as well: whoever is not root may lower it, but not raise it to the one above. */
+	limit[0] = limit[1] = 0;
 	rme_syscall6(RME_SYS_prlimit64, 0, RLIMIT_CORE_, (long)limit, 0, 0, 0);
 }
 
