@@ -274,7 +274,8 @@ RME_EXPORT int64_t rme_run(struct rme_block *block);
  *   RETAINED with EXPRs "items":[{"expr":TEXT,"address","type","own_size","retained":N,
  *           "objects":N}…] and the same two of all together at the top. Without:
  *           "items":[{"address","type","own_size","retained","objects",PATH}…], none within
- *           another; "types":[{"type","address","instances":N,"retained","objects"}…];
+ *           another, at most 10,000 of each list;
+ * "types":[{"type","address","instances":N,"retained","objects"}…];
  *           "modules":[{"module","address","retained","objects"}…]
  *   DOMINATORS "tree":NODE as TREE's, "size" is what it retains; the root without EXPR
  *           has "address":null,"type":"heap"

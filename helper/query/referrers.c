@@ -4,7 +4,7 @@
 #include "cpython/str.h"
 #include "query/owner.h"
 
-enum { MAX_LABEL = 4096, MAX_HOLDERS = 1 << 26 };
+enum { MAX_LABEL = 4096 };
 
 struct referrers {
 	struct rme_query_ctx *ctx;
@@ -79,13 +79,19 @@ static void report_holder(struct referrers *r, uint32_t node, uint64_t n,
 static void report_holders(struct referrers *r)
 {
 	struct rme_arena *arena = r->ctx->arena;
-	uint32_t *nodes = rme_arena_alloc(arena, MAX_HOLDERS * sizeof *nodes);
-	uint64_t n = nodes ? rme_heap_graph_holders(r->g, r->target, nodes, MAX_HOLDERS) : 0;
-	uint64_t *counts = rme_arena_alloc(arena, (n + 1) * sizeof *counts), n_holders = 0;
+	uint64_t most = r->g->out.first[r->g->root], n_holders = 0;
+	uint32_t *nodes = rme_arena_alloc(arena, (most + 1) * sizeof *nodes);
+	uint64_t n = nodes ? rme_heap_graph_holders(r->g, r->target, nodes, most) : 0;
+	uint64_t *counts = rme_arena_alloc(arena, (n + 1) * sizeof *counts);
 	const struct rme_owner none = {NULL, RME_NO_NODE};
 
+	if (!nodes || !counts) {
+		rme_error_set(&r->ctx->error, "out-of-memory",
+		              "not enough address space to list the holders");
+		return;
+	}
 	/* The references of one holder stand side by side. */
-	for (uint64_t i = 0; counts && i < n; i++) {
+	for (uint64_t i = 0; i < n; i++) {
 		if (!i || nodes[i] != nodes[n_holders - 1])
 			nodes[n_holders++] = nodes[i];
 		counts[n_holders - 1]++;

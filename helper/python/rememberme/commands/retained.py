@@ -4,13 +4,16 @@ from .. import arguments, render_heap, request
 from .base import Query
 
 
+_LIMIT = arguments.Option("--limit", "at most N rows in each list; 0: 10,000", True)
+
+
 class Retained(Query):
     name = "py-retained"
     summary = "What would be freed if an object went, and what retains most."
     query = request.RETAINED
     operands = "[EXPR…]"
     max_exprs = None
-    options = Query.options + (arguments.LIMIT,)
+    options = Query.options + (_LIMIT,)
     about = """
 The retained size of an object is that of all objects which nothing but it keeps alive, itself
 included: what would be freed if every reference to it went. What others hold too is not in it.
