@@ -213,15 +213,18 @@ class Lldb(adapter.Adapter):
             self._thread, self._level = former
 
     def eval_depth(self):
-        if self._level and self.symbol(_EVAL_LOOP) is None:
+        if not self._level:
+            return 0
+        if self.symbol(_EVAL_LOOP) is None:
             raise Failure("no-symbols", "lldb has no symbols of this Python, so it cannot tell the "
                           "Python frame of the selected C frame: name one with --frame (`py-frames` "
                           "lists them), or select the innermost frame.")
         # By CFA: what is inlined is a frame of its own in lldb, and of the function that it is
         # inlined into there may be none.
-        frames = [self._thread.GetFrameAtIndex(level) for level in range(self._level + 1)]
-        return len({frame.GetCFA() for frame in frames if _is_eval_loop(frame)}
-                   - {frames[-1].GetCFA()})
+        inner = [self._thread.GetFrameAtIndex(level) for level in range(self._level)]
+        selected = self._thread.GetFrameAtIndex(self._level)
+        return len({frame.GetCFA() for frame in inner if _is_eval_loop(frame)}
+                   - {selected.GetCFA()})
 
     def evaluate(self, text):
         frame = self._thread.GetFrameAtIndex(self._level)

@@ -90,6 +90,8 @@ def pytest_collection_modifyitems(config, items):
         if "interpreter" in _params(item):
             item.add_marker(pytest.mark.xdist_group(_params(item)["interpreter"].name))
 
+    modules = {path: n for n, path in enumerate(dict.fromkeys(item.path for item in kept))}
+
     def place(item):
         interpreter = _params(item).get("interpreter")
         if interpreter:
@@ -97,7 +99,6 @@ def pytest_collection_modifyitems(config, items):
         return len(names) + (not item.get_closest_marker("slow")), modules[item.path]
 
     items[:] = kept
-    modules = {path: n for n, path in enumerate(dict.fromkeys(item.path for item in items))}
     yield
     items.sort(key=place)
 

@@ -25,7 +25,7 @@ static inline void push(struct rme_walk *w, rme_addr a)
 		w->exhausted = true;
 		return;
 	}
-	*(volatile uint64_t *)&w->stack[n] = a;
+	RME_STORE(w->stack[n], a);
 	RME_STORE(w->n_stack, n + 1);
 }
 
@@ -122,7 +122,7 @@ static inline uint32_t take(struct rme_walk *w, rme_addr a, uint32_t n)
 	/* Most objects end within 64 bytes of their start, if not in one line. */
 	__builtin_prefetch((const void *)a);
 	__builtin_prefetch((const void *)(a + 40));
-	*(volatile rme_addr *)&w->batch[n] = a;
+	RME_STORE(w->batch[n], a);
 	RME_STORE(w->n_batch, n + 1);
 	return n + 1;
 }

@@ -19,19 +19,41 @@ static bool is_wanted(const struct search *s, uint32_t node)
 	return s->wanted[node >> 6] >> (node & 63) & 1;
 }
 
-static void found(struct search *s, uint32_t node, uint32_t owner)
+/* The row of a node; NULL: it is none of those that are asked for. */
+static struct rme_owner *owner_of(const struct search *s, uint32_t node)
 {
 	uint64_t low = 0, high = s->n;
 
-	while (high - low > 1) {
+	while (low < high) {
 		uint64_t middle = low + (high - low) / 2;
-		if (s->nodes[middle] <= node)
-			low = middle;
+		if (s->nodes[middle] == node)
+			return &s->owners[middle];
+		if (s->nodes[middle] < node)
+			low = middle + 1;
 		else
 			high = middle;
 	}
-	s->owners[low].node = owner;
+	return NULL;
+}
+
+static void found(struct search *s, uint32_t node, uint32_t owner)
+{
+	owner_of(s, node)->node = owner;
 	s->wanted[node >> 6] &= ~(1ull << (node & 63));
+}
+
+/* There may be many holders, and there are many roots: each root is looked for once. */
+static void find_roots(struct search *s)
+{
+	const struct rme_heap_graph *g = s->g;
+
+	for (uint64_t i = 0; i < g->n_named; i++) {
+		rme_addr object = g->whole.roots[i].object;
+		uint32_t node = rme_index_node(&g->index, object);
+		struct rme_owner *owner = node == RME_NO_NODE ? NULL : owner_of(s, node);
+		if (owner && !owner->root && rme_heap_graph_address(g, node) == object)
+			owner->root = &g->whole.roots[i];
+	}
 }
 
 static void of_instance(struct search *s, uint32_t instance, uint32_t part)
@@ -97,9 +119,11 @@ bool rme_owners_find(struct rme_heap_graph *g, const uint32_t *nodes, uint64_t n
 	s.wanted = rme_arena_alloc(g->whole.ctx->arena, (g->out.n / 64 + 1ull) * sizeof *s.wanted);
 	if (!s.wanted)
 		return false;
+	for (uint64_t i = 0; i < n; i++)
+		ret[i] = (struct rme_owner){NULL, RME_NO_NODE};
+	find_roots(&s);
 	for (uint64_t i = 0; i < n; i++) {
 		const struct rme_type *t = rme_heap_graph_type(g, nodes[i]);
-		ret[i] = (struct rme_owner){rme_heap_graph_root(g, nodes[i]), RME_NO_NODE};
 		if (!ret[i].root && t && (t->kind == RME_KIND_DICT || t->kind == RME_KIND_CELL)) {
 			s.wanted[nodes[i] >> 6] |= 1ull << (nodes[i] & 63);
 			any = true;

@@ -76,6 +76,12 @@ static void report_holder(struct referrers *r, uint32_t node, uint64_t n,
 	rme_json_close(&r->ctx->json);
 }
 
+static void out_of_memory(struct referrers *r)
+{
+	rme_error_set(&r->ctx->error, "out-of-memory",
+	              "not enough address space to list the holders");
+}
+
 static void report_holders(struct referrers *r)
 {
 	struct rme_arena *arena = r->ctx->arena;
@@ -83,11 +89,9 @@ static void report_holders(struct referrers *r)
 	uint32_t *nodes = rme_arena_alloc(arena, (most + 1) * sizeof *nodes);
 	uint64_t n = nodes ? rme_heap_graph_holders(r->g, r->target, nodes, most) : 0;
 	uint64_t *counts = rme_arena_alloc(arena, (n + 1) * sizeof *counts);
-	const struct rme_owner none = {NULL, RME_NO_NODE};
 
 	if (!nodes || !counts) {
-		rme_error_set(&r->ctx->error, "out-of-memory",
-		              "not enough address space to list the holders");
+		out_of_memory(r);
 		return;
 	}
 	/* The references of one holder stand side by side. */
@@ -98,10 +102,13 @@ static void report_holders(struct referrers *r)
 	}
 	uint64_t n_shown = r->limit && r->limit < n_holders ? r->limit : n_holders;
 	struct rme_owner *owners = rme_arena_alloc(arena, (n_shown + 1) * sizeof *owners);
-	if (owners && !rme_owners_find(r->g, nodes, n_shown, owners))
-		owners = NULL;
-	for (uint64_t i = 0; i < n_holders; i++)
-		report_holder(r, nodes[i], counts[i], owners && i < n_shown ? &owners[i] : &none);
+	if (!owners || !rme_owners_find(r->g, nodes, n_shown, owners)) {
+		out_of_memory(r);
+		return;
+	}
+	for (uint64_t i = 0; i < n_shown; i++)
+		report_holder(r, nodes[i], counts[i], &owners[i]);
+	r->n += n_holders - n_shown;
 }
 
 static void report(struct referrers *r)

@@ -57,7 +57,7 @@ static void restorer(void)
 void rme_guard_pop(struct rme_guards *guards, struct rme_guard *g)
 {
 	__asm__ volatile("" : : : "memory"); /* no load of the block moves below */
-	*(struct rme_guard *volatile *)&guards->top = g->outer;
+	RME_STORE(guards->top, g->outer);
 }
 
 struct rme_guards *rme_guards_init(void *stack)

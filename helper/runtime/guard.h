@@ -71,7 +71,7 @@ static inline void rme_guard_push(struct rme_guards *guards, struct rme_guard *g
 	g->outer = guards->top;
 	g->fault_address = 0;
 	g->signal = 0;
-	*(struct rme_guard *volatile *)&guards->top = g;
+	RME_STORE(guards->top, g);
 	__asm__ volatile("" : : : "memory"); /* no load of the block moves above */
 }
 

@@ -144,16 +144,21 @@ static void begin_run(struct ud_pager *pager, const struct ud_segment *s, uint64
 	pager->runs[0] = (struct ud_run){.segment = s, .low = chunk, .high = chunk + CHUNK};
 }
 
-/* The child wants all of the chunk. */
-static void go_on(struct ud_run *r, uint64_t chunk)
+static void extend(struct ud_run *r, uint64_t chunk)
 {
-	if (chunk >= r->low && chunk < r->high)
-		return;
 	r->down = chunk < r->low;
 	if (r->down)
 		r->low = chunk;
 	else
 		r->high = chunk + CHUNK;
+}
+
+/* The child wants all of the chunk. */
+static void go_on(struct ud_run *r, uint64_t chunk)
+{
+	if (chunk >= r->low && chunk < r->high)
+		return;
+	extend(r, chunk);
 	r->n = 2 * r->n < AHEAD_MOST ? 2 * r->n + !r->n : AHEAD_MOST;
 	r->left = r->n;
 }
@@ -174,10 +179,7 @@ static bool bring_ahead(struct ud_pager *pager)
 		}
 		*state = FILLED;
 	}
-	if (r->down)
-		r->low = chunk;
-	else
-		r->high = chunk + CHUNK;
+	extend(r, chunk);
 	r->left--;
 	return true;
 }

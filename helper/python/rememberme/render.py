@@ -167,18 +167,16 @@ def caveats(reply, look):
     """A note for each, but one for all that say the same of several types."""
     alike = collections.OrderedDict()
     for caveat in reply.get("caveats", ()):
-        words = _with_units(caveat, look)
-        before, of_type, after = words.partition("of type %s" % caveat.get("type"))
-        key = (before.lstrip("0123456789"), after) if of_type else words
-        alike.setdefault(key, []).append((caveat, words))
-    return [look.faint("Note: " + printable(found[0][1] if len(found) == 1 or key == found[0][1]
-                                            else _of_several_types(key, found)))
-            for key, found in alike.items()]
+        before, of_type, after = caveat["message"].partition("of type %s" % caveat.get("type"))
+        key = (before.lstrip("0123456789"), after) if of_type else (before,)
+        alike.setdefault(key, []).append(caveat)
+    return [look.faint("Note: " + printable(
+        _of_several_types(*key, found=found) if len(found) > 1 and len(key) > 1
+        else _with_units(found[0], look))) for key, found in alike.items()]
 
 
-def _of_several_types(key, found):
-    before, after = key
-    found = sorted((caveat for caveat, _ in found), key=lambda caveat: -caveat["count"])
+def _of_several_types(before, after, found):
+    found = sorted(found, key=lambda caveat: -caveat["count"])
     names = ["%s %s" % (count(caveat["count"]), caveat["type"]) for caveat in found]
     if len(names) > _NOTED_TYPES:
         names[_NOTED_TYPES:] = ["…"]
