@@ -148,7 +148,12 @@ class Driver:
         return self.command("process detach")
 
     def do_kill(self, _):
-        return self.command("process kill")
+        answer = self.command("process kill")
+        end = time.monotonic() + 10
+        # For some milliseconds lldb still says that the process is stopped.
+        while self.process.GetState() == lldb.eStateStopped and time.monotonic() < end:
+            time.sleep(0.001)
+        return answer
 
     def do_python(self, step):
         scope = {"driver": self}
