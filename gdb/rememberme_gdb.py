@@ -59,7 +59,7 @@ class Gdb(adapter.Adapter):
             text = gdb.execute("info proc mappings", to_string=True)
         except gdb.error as error:
             raise Failure("no-mappings", "gdb cannot tell the memory map of the process: %s"
-                          % error)
+                          % _words(error))
         return list(_mappings(text))
 
     def symbol(self, name):
@@ -132,7 +132,7 @@ class Gdb(adapter.Adapter):
         try:
             return int(gdb.parse_and_eval(text)) & _MASK
         except gdb.error as error:
-            raise CallFailed(" ".join(str(error).split()))
+            raise CallFailed(_words(error))
 
     # Threads and frames
 
@@ -187,7 +187,8 @@ class Gdb(adapter.Adapter):
         try:
             return int(gdb.parse_and_eval(text).cast(gdb.parse_and_eval("(unsigned long)0").type))
         except (gdb.error, OverflowError, ValueError) as error:
-            raise Failure("bad-expression", "gdb cannot evaluate $(%s): %s" % (text, error))
+            raise Failure("bad-expression", "gdb cannot evaluate $(%s): %s"
+                          % (text, _words(error)))
 
     # The user
 
@@ -207,6 +208,11 @@ class Gdb(adapter.Adapter):
 
     def setting_changed(self, name, value):
         _PARAMETERS[name].take(value)
+
+
+def _words(error):
+    """gdb's own words, in one line."""
+    return " ".join(str(error).split())
 
 
 def _connection():

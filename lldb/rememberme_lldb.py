@@ -379,9 +379,9 @@ class _Command(object):
     def __call__(self, debugger, argument, context, result):
         outcome = commands.run(Lldb(debugger, context), self.shared.name, argument)
         if outcome.output:
-            result.AppendMessage(_printable(outcome.output.rstrip("\n")))
+            result.AppendMessage(outcome.output.rstrip("\n"))
         if outcome.error is not None:
-            result.SetError(_printable(outcome.error))
+            result.SetError(outcome.error)
         elif outcome.failed:
             result.SetStatus(lldb.eReturnStatusFailed)
 
@@ -390,11 +390,6 @@ class _Command(object):
 
     def get_long_help(self):
         return self.shared.help
-
-
-def _printable(text):
-    """lldb takes UTF-8 only, and a Python string may hold lone surrogates."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def __lldb_init_module(debugger, internal_dict):

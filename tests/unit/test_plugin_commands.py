@@ -172,6 +172,26 @@ def test_a_bug_is_one_sentence_too(asked, monkeypatch):
     assert "ZeroDivisionError" in failed(commands.run(Live(), "py-top", ""))
 
 
+EVIL = "\x1b[31mred\x07\nNote: forged\u202e\ud800"
+
+
+@pytest.mark.parametrize("error", [Failure("x", EVIL), ValueError(EVIL)])
+def test_an_error_goes_out_escaped(monkeypatch, error):
+    def answer(*_):
+        raise error
+
+    monkeypatch.setattr(inject, "answer", answer)
+    sentence = commands.run(Live(), "py-top", "").error
+    assert sentence.isprintable() and r"\x1b[31mred\x07\nNote: forged\u202e\ud800" in sentence
+    document = commands.run(Live(), "py-top", "--json").output
+    assert document[:-1].isprintable() and EVIL in json.loads(document)["error"]["message"]
+
+
+def test_a_name_that_cannot_be_typed_is_not_offered(monkeypatch):
+    monkeypatch.setattr(inject, "answer", lambda *_: dict(REPLY, names=["a", "a" + EVIL, "größe"]))
+    assert commands.complete(Live(), "py-top", "") == (0, ["a", "größe"])
+
+
 def test_ctrl_c_is_an_ordinary_end(monkeypatch):
     def answer(*_):
         raise KeyboardInterrupt()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rememberme import render, text, tree
+from rememberme import render, render_heap, text, tree
 from rememberme.table import ADDRESS, BYTES, COUNT, TEXT, Column, Look, table
 
 LIST_B = {"expr": "b", "address": "0x7f01", "type": "list", "own_size": 80, "size": 252,
@@ -268,5 +268,23 @@ def test_a_deep_tree_needs_no_recursion():
 
 def test_styled_only_when_asked():
     reply = dict(TOTAL, items=[LIST_B])
-    assert "\x1b" not in lines(render.memory(reply, Look()))
-    assert render.memory(reply, Look(styled=True))[0].startswith("\x1b[1m")
+    assert "\x1b" not in text.written(render.memory(reply, Look()))
+    assert text.written(render.memory(reply, Look(styled=True))).startswith("\x1b[1m")
+
+
+def test_written_keeps_the_style_and_nothing_of_the_text():
+    look = Look(styled=True)
+    evil = "a\x1b[31m\nb\u202ec\x9b\x7f\u2028\ud800\x1b[0m"
+    safe = r"a\x1b[31m\nb\u202ec\x9b\x7f\u2028\ud800\x1b[0m"
+    assert text.written([evil, look.strong(evil), look.faint("größe →")]) == (
+        "%s\n\x1b[1m%s\x1b[0m\n\x1b[2mgröße →\x1b[0m\n" % (safe, safe))
+    assert text.written(text.written([evil]).split("\n")[:1]) == safe + "\n"
+
+
+def test_no_address_is_trusted():
+    """A reply may be forged: what should be an address is text like any other."""
+    rows = table([Column("At", ADDRESS)], [["0x\x1b[31m\n1"]], Look())
+    assert rows[1] == r"  0x\x1b[31m\n1"
+    reply = {"type": "int", "address": "0x\n1", "own_size": 1, "paths": [], "more": {"paths": 0},
+             "caveats": []}
+    assert text.written(render_heap.why(reply, Look())) == "int at 0x\\n1, 1.0B\n"

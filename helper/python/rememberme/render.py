@@ -54,7 +54,7 @@ def top(reply, look):
         for row, item in zip(rows, items):
             row += [item.get("thread"), item["frame"], item["function"]]
     elif of_frames:
-        lines.append(look.faint(printable(_place(of_frames[0]))))
+        lines.append(look.faint(_place(of_frames[0])))
     if not items:
         lines.append("No local variables.")
         return lines + caveats(reply, look)
@@ -170,7 +170,7 @@ def caveats(reply, look):
         before, of_type, after = caveat["message"].partition("of type %s" % caveat.get("type"))
         key = (before.lstrip("0123456789"), after) if of_type else (before,)
         alike.setdefault(key, []).append(caveat)
-    return [look.faint("Note: " + printable(
+    return [look.faint("Note: " + (
         _of_several_types(*key, found=found) if len(found) > 1 and len(key) > 1
         else _with_units(found[0], look))) for key, found in alike.items()]
 

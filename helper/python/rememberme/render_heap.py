@@ -3,7 +3,7 @@ rememberme.h) and a Look in, lines out."""
 
 from .render import caveats
 from .table import ADDRESS, BYTES, COUNT, TEXT, Column, table
-from .text import count, plural, printable
+from .text import count, plural
 
 _RETAINED = Column("Retained", BYTES)
 _SIZE = Column("Size", BYTES)
@@ -123,16 +123,15 @@ def _short(name):
 
 def why(reply, look):
     head = "%s at %s, %s" % (reply["type"], reply["address"], look.size(reply["own_size"]))
-    lines = [look.strong(printable(head))]
+    lines = [look.strong(head)]
     for number, path in enumerate(reply["paths"], 1):
-        lines += ["", "%d. %s" % (number, printable(chain(path)))]
+        lines += ["", "%d. %s" % (number, chain(path))]
         if path["expr"] and len(path["steps"]) > 1:
-            lines.append("   %s" % look.faint(printable(path["expr"])))
+            lines.append(look.faint("   " + path["expr"]))
         rows = [[step["address"], step["type"], step["label"]] for step in path["steps"]]
         before, n_hidden, after = _ends(rows, path)
         rows = before + ([[None, None, "… %s more" % count(n_hidden)]] if n_hidden else []) + after
-        lines += ["  " + line for line in table([_ADDRESS, _TYPE, Column("Held as", TEXT)],
-                                                rows, look)]
+        lines += table([_ADDRESS, _TYPE, Column("Held as", TEXT)], rows, look, "  ")
     more = reply["more"]["paths"]
     if more:
         lines += ["", "… and %s through other holders (--paths 0 shows all)"
@@ -141,8 +140,8 @@ def why(reply, look):
 
 
 def referrers(reply, look):
-    lines = [look.strong(printable("%s at %s, %s" % (reply["type"], reply["address"],
-                                                     look.size(reply["own_size"]))))]
+    lines = [look.strong("%s at %s, %s" % (reply["type"], reply["address"],
+                                           look.size(reply["own_size"])))]
     rows = []
     for item in reply["items"]:
         place = item["label"]

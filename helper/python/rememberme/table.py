@@ -3,7 +3,7 @@ are decided in one place. Pure functions."""
 
 import collections
 
-from .text import columns, count, human, printable, shorten
+from .text import columns, count, human, printable, shorten, styled
 
 BYTES, COUNT, ADDRESS, TEXT = "bytes", "count", "address", "text"
 
@@ -26,10 +26,10 @@ class Look(object):
         return count(n_bytes) + "B" if self.exact else human(n_bytes)
 
     def strong(self, text):
-        return "\x1b[1m%s\x1b[0m" % text if self.styled else text
+        return styled(text, 1) if self.styled else text
 
     def faint(self, text):
-        return "\x1b[2m%s\x1b[0m" % text if self.styled else text
+        return styled(text, 2) if self.styled else text
 
 
 def _cell(value, kind, look):
@@ -40,19 +40,19 @@ def _cell(value, kind, look):
     if kind == COUNT:
         return count(value)
     if kind == ADDRESS:
-        return value if isinstance(value, str) else "0x%x" % value
+        return printable(value) if isinstance(value, str) else "0x%x" % value
     return printable(str(value))
 
 
-def table(heads, rows, look):
+def table(heads, rows, look, indent=""):
     """The lines of a table: a header and one line per row (a list of values, None
     for an empty cell)."""
     cells = [[_cell(value, head.kind, look) for head, value in zip(heads, row)] for row in rows]
     widths = [max([columns(head.title)] + [columns(row[i]) for row in cells])
               for i, head in enumerate(heads)]
     _narrow(heads, widths, look.width)
-    lines = [look.strong(_line(heads, [head.title for head in heads], widths))]
-    lines.extend(_line(heads, row, widths) for row in cells)
+    lines = [look.strong(indent + _line(heads, [head.title for head in heads], widths))]
+    lines.extend(indent + _line(heads, row, widths) for row in cells)
     return lines
 
 

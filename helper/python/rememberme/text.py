@@ -62,9 +62,34 @@ def shorten(text, width):
     return front + "…" + back
 
 
+class Styled(str):
+    """A line that is to be shown in a style: the number of an SGR sequence, which written()
+    puts around it."""
+    style = None
+
+
+def styled(text, style):
+    line = Styled(text)
+    line.style = style
+    return line
+
+
+def written(lines):
+    """The text of an answer or an error as it goes out. This is the one place where a
+    control character, a line end, a change of direction (Unicode's bidi characters) or a
+    lone surrogate from a debuggee, a core or a file's name becomes harmless; renderers
+    escape before this only what they measure."""
+    return "".join(_line(line) + "\n" for line in lines)
+
+
+def _line(line):
+    text = printable(line)
+    return "\x1b[%dm%s\x1b[0m" % (line.style, text) if isinstance(line, Styled) else text
+
+
 def printable(text):
-    """The text with characters that would disturb a terminal or a table escaped:
-    names come from the debuggee and may hold anything."""
+    """The text with characters that would disturb a terminal or a table escaped. Text that
+    went through it stays as it is."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii")

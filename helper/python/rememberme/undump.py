@@ -81,7 +81,7 @@ def decode_run(adapter, command, request, inherited):
         data = stdout.read()
         if not data:
             stderr.seek(0)
-            words = stderr.read().decode("utf-8", "replace").strip()
+            words = " ".join(stderr.read().decode("utf-8", "replace").split())
             raise Failure("died", "%s ended without an answer (status %d)%s." % (
                 library.UNDUMP, process.returncode, ": " + words if words else ""))
         return decode(data)

@@ -3,11 +3,13 @@
 import collections
 import json
 import os
+import sys
 import traceback
 
 from .. import arguments
 from ..errors import Failure
 from ..settings import Settings
+from ..text import printable, written
 from . import (config, dominators, frames, mem_print, memory, referrers, retained, summary, top,
                types, why)
 
@@ -30,29 +32,26 @@ def run(adapter, name, text):
     command = COMMANDS[name]
     words = [word for _, word in arguments.split(text)]
     try:
-        return Outcome(_lines(command.run(adapter, SETTINGS, words)), None, False)
+        return Outcome(written(command.run(adapter, SETTINGS, words)), None, False)
     except Failure as error:
         failure = error
     except KeyboardInterrupt:
         failure = Failure("cancelled", "Interrupted; the debuggee is as it was.")
     except Exception as error:  # pylint: disable=broad-except
         if os.environ.get("REMEMBERME_DEBUG"):
-            traceback.print_exc()
+            sys.stderr.write(written(traceback.format_exc().splitlines()))
         failure = Failure("internal", "%s failed by a bug of its own: %s: %s (REMEMBERME_DEBUG=1 "
                           "shows where)." % (name, type(error).__name__, error))
     if arguments.JSON.flag in text.split():
         return Outcome(json.dumps({"command": name, "error": {
             "kind": failure.kind, "message": failure.message}}) + "\n", None, True)
-    return Outcome("", failure.message, True)
-
-
-def _lines(lines):
-    return "".join(line + "\n" for line in lines)
+    return Outcome("", written([failure.message]).rstrip("\n"), True)
 
 
 def complete(adapter, name, text):
     """What may follow `text`, the part of the arguments left of the cursor: (start,
-    words), where each word would replace text[start:]. Silent whatever happens."""
+    words), where each word would replace text[start:]. A name that cannot be typed as it
+    is shown is none of them. Silent whatever happens."""
     try:
         words = arguments.split(text)
         start, last = len(text), ""
@@ -60,6 +59,7 @@ def complete(adapter, name, text):
             start, last = words.pop()
         before = [word for _, word in words]
         found = COMMANDS[name].complete(adapter, SETTINGS, before, last)
-        return start, [word for word in found if word.startswith(last)]
+        return start, [word for word in found
+                       if word.startswith(last) and word == printable(word)]
     except (Exception, KeyboardInterrupt):  # pylint: disable=broad-except
         return len(text), []
