@@ -1,12 +1,10 @@
 #include "cpython/allocated.h"
 
+#include "cpython/attribute.h"
 #include "cpython/dict.h"
 #include "cpython/numpy.h"
 #include "cpython/object.h"
 #include "cpython/size.h"
-
-#define L(field)   ((uint64_t)py->layout->field)
-#define HAS(field) (py->layout->field != RME_ABSENT)
 
 enum {
 	FLAG_INLINE_VALUES = 1u << 2, /* 3.13 */

@@ -1,4 +1,6 @@
-#include "cpython/object.h"
+#include "cpython/attribute.h"
+
+#include "cpython/str.h"
 
 enum {
 	FLAG_INLINE_VALUES = 1u << 2, /* 3.13+ */

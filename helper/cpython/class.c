@@ -1,52 +1,19 @@
 #include "cpython/class.h"
 
+#include "cpython/dict.h"
 #include "cpython/object.h"
-#include "cpython/type_name.h"
+#include "cpython/str.h"
 
 enum {
 	FLAG_STATIC_BUILTIN = 1u << 1, /* 3.12+ */
 	FLAG_HEAPTYPE = 1u << 9,
 	MAX_BASES = 1000,
-	MAX_MEMBERS = 4096,
-	MAX_NAME = 512
+	MAX_MEMBERS = 4096
 };
 
 static bool has_flag(const struct rme_python *py, rme_addr type, uint64_t flag)
 {
 	return rme_u64(type + (uint64_t)py->layout->type_flags) & flag;
-}
-
-/* Objects/typeobject.c, type_module and type_qualname: a heap type keeps its module
- * in its dict, a static type before the last dot of tp_name. */
-void rme_type_name_append(const struct rme_python *py, rme_addr type, struct rme_buffer *out)
-{
-	static const char builtins[] = "builtins.", module_key[] = "__module__";
-	const struct rme_layout *l = py->layout;
-	size_t start = out->size;
-
-	if (has_flag(py, type, FLAG_HEAPTYPE)) {
-		rme_addr dict = rme_type_dict(py, type);
-		rme_addr module =
-		    dict ? rme_dict_get_str(py, dict, module_key, sizeof module_key - 1) : 0;
-		if (module && !rme_str_equals(py, module, builtins, sizeof builtins - 2) &&
-		    rme_str_append(py, module, MAX_NAME, out))
-			rme_buffer_char(out, '.');
-		if (rme_str_append(py, rme_ptr(type + (uint64_t)l->heaptype_qualname), MAX_NAME,
-		                   out))
-			return;
-		out->size = start;
-	}
-	const char *name = rme_type_c_name(py, type);
-	if (name) {
-		size_t n = 0;
-		while (n < sizeof builtins - 1 && name[n] == builtins[n])
-			n++;
-		rme_buffer_text(out, n == sizeof builtins - 1 ? name + n : name);
-		return;
-	}
-	rme_buffer_text(out, "<type at ");
-	rme_buffer_hex(out, type);
-	rme_buffer_char(out, '>');
 }
 
 /* Objects/typeobject.c, static_builtin_state_get (3.12) and
@@ -134,15 +101,17 @@ bool rme_type_is(const struct rme_python *py, rme_addr type, rme_addr base)
 	return false;
 }
 
-bool rme_type_is_named(const struct rme_python *py, rme_addr type, const char *tp_name)
+/* A structseq type is a tuple with n_sequence_fields in its dict
+ * (Objects/structseq.c); its instances may hide fields behind ob_size. */
+bool rme_type_is_structseq(const struct rme_python *py, rme_addr type)
 {
-	for (int i = 0; type && i < MAX_BASES; i++) {
-		const char *name = rme_type_c_name(py, type);
-		if (name && rme_streq(name, tp_name))
-			return true;
-		type = rme_ptr(type + (uint64_t)py->layout->type_base);
-	}
-	return false;
+	const struct rme_layout *l = py->layout;
+	rme_addr dict;
+
+	if (rme_ptr(type + (uint64_t)l->type_base) != py->sym.tuple)
+		return false;
+	dict = rme_type_dict(py, type);
+	return dict && rme_dict_get_str(py, dict, "n_sequence_fields", 17);
 }
 
 /* The name of a member, which lies in the binary for a type in C: where that is missing,

@@ -1,14 +1,10 @@
-/* Reading classes: their names, their dicts along the MRO, their member tables. (The
+/* Reading classes: their dicts along the MRO, their member tables. (The
  * helper's own record of a type is in type.h.) All loads may fault: callers hold a
  * guard. */
 #ifndef RME_CPYTHON_CLASS_H
 #define RME_CPYTHON_CLASS_H
 
 #include "cpython/python.h"
-
-/* Type name as a programmer writes it: "list", "app.models.User",
- * "collections.deque": module and qualified name, module left out for builtins. */
-void rme_type_name_append(const struct rme_python *py, rme_addr type, struct rme_buffer *out);
 
 /* tp_dict of any type; for static builtin types of 3.12+ the one of the main
  * interpreter's state. 0 when there is none. */
@@ -23,10 +19,14 @@ rme_addr rme_type_lookup(const struct rme_python *py, rme_addr type, const void 
 /* Is the type `base`, or derived from it? By tp_base, as layouts are inherited. */
 bool rme_type_is(const struct rme_python *py, rme_addr type, rme_addr base);
 
-/* Is the type, or the native type that it derives from, the static or extension type
- * of that tp_name? A class statement's tp_name has no dot, so it cannot pose as one
- * whose name has. */
-bool rme_type_is_named(const struct rme_python *py, rme_addr type, const char *tp_name);
+/* Is the type a structseq: a tuple with named fields, some of them hidden? */
+bool rme_type_is_structseq(const struct rme_python *py, rme_addr type);
+
+/* Of its address, for tables of types. */
+static inline uint64_t rme_type_hash(rme_addr type)
+{
+	return (type >> 4) * 0x9e3779b97f4a7c15ull;
+}
 
 /* PyMemberDef.type of members that are objects (Include/structmember.h). */
 enum { RME_MEMBER_OBJECT = 6, RME_MEMBER_OBJECT_EX = 16 };

@@ -1,5 +1,6 @@
-/* Guessing: which words of a piece of memory are references to objects. */
-#include "cpython/inferred.h"
+#include "cpython/conservative.h"
+
+#include "cpython/type.h"
 
 enum {
 	/* An immortal object's count is below 2^32 (3.12+), and so many references would take

@@ -1,6 +1,7 @@
 #include "cpython/dict.h"
 
 #include "cpython/object.h"
+#include "cpython/str.h"
 
 /* A key table of a process holds fewer slots than its address space has bytes. */
 enum { LOG2_SIZE_MAX = 40 };

@@ -1,9 +1,7 @@
 #include "cpython/discover.h"
 
-#include "cpython/object.h"
-
-#define L(field)   ((uint64_t)py->layout->field)
-#define HAS(field) (py->layout->field != RME_ABSENT)
+#include "cpython/class.h"
+#include "cpython/dict.h"
 
 enum {
 	FLAG_HEAPTYPE = 1u << 9,

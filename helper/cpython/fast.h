@@ -4,6 +4,8 @@
 #ifndef RME_CPYTHON_FAST_H
 #define RME_CPYTHON_FAST_H
 
+#include "cpython/dict.h"
+#include "cpython/owned.h"
 #include "cpython/refs.h"
 #include "cpython/size.h"
 

@@ -7,8 +7,10 @@
  *                activation owns: owner is FRAME_OWNED_BY_CSTACK. */
 #include "cpython/frame.h"
 
+#include "cpython/dict.h"
 #include "cpython/line.h"
 #include "cpython/object.h"
+#include "cpython/str.h"
 
 enum {
 	MAX_FRAMES = 1000000,

@@ -1,10 +1,10 @@
 #include "cpython/holds.h"
 
+#include "cpython/dict.h"
 #include "cpython/frame.h"
 #include "cpython/label.h"
-
-#define L(field)   ((uint64_t)py->layout->field)
-#define HAS(field) (py->layout->field != RME_ABSENT)
+#include "cpython/readers.h"
+#include "cpython/str.h"
 
 enum {
 	FLAG_HEAPTYPE = 1u << 9,

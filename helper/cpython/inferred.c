@@ -1,8 +1,8 @@
 #include "cpython/inferred.h"
 
-#include "cpython/object.h"
-
-#define L(field) ((uint64_t)py->layout->field)
+#include "cpython/attribute.h"
+#include "cpython/conservative.h"
+#include "cpython/layout_rules.h"
 
 enum {
 	FLAG_MANAGED_DICT = 1u << 4, /* 3.11+ */

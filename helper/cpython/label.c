@@ -1,7 +1,15 @@
 #include "cpython/label.h"
 
+#include "cpython/attribute.h"
+#include "cpython/class.h"
+#include "cpython/deque.h"
+#include "cpython/dict.h"
 #include "cpython/frame.h"
+#include "cpython/key.h"
 #include "cpython/lookup.h"
+#include "cpython/object.h"
+#include "cpython/str.h"
+#include "cpython/type.h"
 
 /* The search for one reference. */
 struct search {

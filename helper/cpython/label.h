@@ -2,7 +2,7 @@
 #ifndef RME_CPYTHON_LABEL_H
 #define RME_CPYTHON_LABEL_H
 
-#include "cpython/object.h"
+#include "cpython/python.h"
 
 /* Appends the label of the first reference from `parent` to `child`; returns false
  * and appends nothing when it is not one that has a name. Looks at no more than

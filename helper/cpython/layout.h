@@ -11,6 +11,11 @@
 
 #define RME_ABSENT (-1) /* this version has no such field */
 
+/* In a function that has a `py`: the offset or size of a field, and whether this version
+ * has it. */
+#define L(field)   ((uint64_t)py->layout->field)
+#define HAS(field) (py->layout->field != RME_ABSENT)
+
 struct rme_layout {
 	uint32_t version;     /* PY_VERSION_HEX it was read from */
 	uint32_t minor_first; /* the minor versions it serves, inclusive: 0x030c0000 is */

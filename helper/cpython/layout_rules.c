@@ -1,11 +1,11 @@
-/* What the tp_traverse of a type visits that follows pointers or counts, one function
- * per type: the same from 3.8 to 3.13 unless said otherwise. */
-#include "cpython/inferred.h"
-#include "cpython/object.h"
-#include "cpython/type_name.h"
+#include "cpython/layout_rules.h"
 
-#define L(field)   ((uint64_t)py->layout->field)
-#define HAS(field) (py->layout->field != RME_ABSENT)
+#include "cpython/attribute.h"
+#include "cpython/conservative.h"
+#include "cpython/kind.h"
+#include "cpython/object.h"
+#include "cpython/readers.h"
+#include "cpython/type_name.h"
 
 enum {
 	FLAG_MANAGED_DICT = 1u << 4, /* 3.11+ */
@@ -315,11 +315,6 @@ bool rme_rule_read(struct rme_python *py, struct rme_type *t, const struct rme_r
 	return false;
 }
 
-static uint64_t word_bit(int32_t field)
-{
-	return field == RME_ABSENT ? 0 : 1ull << field / 8;
-}
-
 /* The native types that have a reader, or words that need no table. */
 static bool rule_of_kind(struct rme_python *py, rme_addr type, struct rme_rule *ret)
 {
@@ -338,7 +333,7 @@ static bool rule_of_kind(struct rme_python *py, rme_addr type, struct rme_rule *
 		return true;
 	case RME_KIND_DEFAULTDICT:
 		ret->reader = RME_READ_DICT;
-		ret->words = word_bit(l->defaultdict_factory);
+		ret->words = rme_word_bit(l->defaultdict_factory);
 		return true;
 	case RME_KIND_ODICT:
 		ret->reader = RME_READ_ODICT;
@@ -356,13 +351,13 @@ static bool rule_of_kind(struct rme_python *py, rme_addr type, struct rme_rule *
 		ret->reader = RME_READ_FUNCTION;
 		return true;
 	case RME_KIND_METHOD:
-		ret->words = word_bit(l->method_func) | word_bit(l->method_self);
+		ret->words = rme_word_bit(l->method_func) | rme_word_bit(l->method_self);
 		return true;
 	case RME_KIND_CFUNCTION:
 		ret->reader = RME_READ_CFUNCTION;
 		return true;
 	case RME_KIND_CELL:
-		ret->words = word_bit(l->cell_ref);
+		ret->words = rme_word_bit(l->cell_ref);
 		return true;
 	case RME_KIND_FRAME:
 		ret->reader = RME_READ_FRAME;
@@ -380,71 +375,11 @@ static bool rule_of_kind(struct rme_python *py, rme_addr type, struct rme_rule *
 		ret->reader = RME_READ_ELEMENT;
 		return true;
 	case RME_KIND_WEAKREF:
-		ret->words = word_bit(l->weakref_callback);
+		ret->words = rme_word_bit(l->weakref_callback);
 		return true;
 	default:
 		return false;
 	}
-}
-
-/* ctypes (Modules/_ctypes/_ctypes.c). Its instances are of static types without a
- * collector flag up to 3.12, so direct.inc has them only from 3.13. */
-static bool rule_of_ctypes(const struct rme_python *py, const char *name, struct rme_rule *ret)
-{
-	const struct rme_layout *l = py->layout;
-	bool function;
-
-#define IS(s) rme_streq(name, s)
-	if (IS("_ctypes.PyCStructType") || IS("_ctypes.UnionType") ||
-	    IS("_ctypes.PyCPointerType") || IS("_ctypes.PyCArrayType") ||
-	    IS("_ctypes.PyCSimpleType") || IS("_ctypes.PyCFuncPtrType") ||
-	    IS("_ctypes.CType_Type")) {
-		ret->reader = RME_READ_CTYPE;
-		return true;
-	}
-	function = IS("_ctypes.PyCFuncPtr") || IS("_ctypes.CFuncPtr");
-	if (!function && !IS("_ctypes._CData") && !IS("_ctypes.Structure") &&
-	    !IS("_ctypes.Union") && !IS("_ctypes.Array") && !IS("_ctypes._Pointer") &&
-	    !IS("_ctypes._SimpleCData"))
-		return false;
-	ret->words = word_bit(l->cdata_base) | word_bit(l->cdata_objects);
-	for (int32_t at = l->cfuncptr_first; function && at <= l->cfuncptr_last; at += 8)
-		ret->words |= word_bit(at);
-	return l->cdata_base != RME_ABSENT;
-}
-
-static bool rule_of_name(const struct rme_python *py, const char *name, struct rme_rule *ret)
-{
-	if (IS("itertools._tee_dataobject")) {
-		ret->reader = RME_READ_TEE;
-		return HAS(tee_values);
-	}
-	if (IS("_queue.SimpleQueue") && HAS(simplequeue_items)) {
-		ret->reader = RME_READ_QUEUE;
-		return true;
-	}
-	if (IS("_sre.SRE_Template") && HAS(template_items)) {
-		ret->reader = RME_READ_TEMPLATE;
-		return true;
-	}
-	/* Objects/hamt.c */
-	if (IS("hamt_bitmap_node") || IS("hamt_collision_node")) {
-		ret->reader = RME_READ_ITEMS;
-		return true;
-	}
-	if (IS("PyCapsule")) {
-		ret->reader = RME_READ_CAPSULE;
-		return true;
-	}
-#undef IS
-	return rule_of_ctypes(py, name, ret);
-}
-
-bool rme_rule_named(const struct rme_python *py, const char *name)
-{
-	struct rme_rule rule;
-
-	return rule_of_name(py, name, &rule);
 }
 
 static bool rule_of_table(struct rme_python *py, rme_addr type, const char *name,
@@ -478,5 +413,5 @@ bool rme_rule_find(struct rme_python *py, rme_addr type, struct rme_rule *ret)
 	}
 	/* Since 3.9 the tp_traverse of a heap type visits it. */
 	ret->visits_type = rme_python_has(py, 9) && flags & FLAG_HEAPTYPE;
-	return rule_of_kind(py, type, ret) || (name && rule_of_name(py, name, ret));
+	return rule_of_kind(py, type, ret) || (name && rme_rule_named(py, name, ret));
 }

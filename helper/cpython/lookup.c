@@ -1,5 +1,12 @@
 #include "cpython/lookup.h"
 
+#include "cpython/attribute.h"
+#include "cpython/class.h"
+#include "cpython/dict.h"
+#include "cpython/object.h"
+#include "cpython/type.h"
+#include "cpython/type_name.h"
+
 /* A getter whose result is a field of the object. `type` is the symbol of the type
  * that defines it, BASE_EXCEPTION for the one whose symbol is a pointer. */
 struct computed {

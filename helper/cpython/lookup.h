@@ -3,7 +3,7 @@
 #ifndef RME_CPYTHON_LOOKUP_H
 #define RME_CPYTHON_LOOKUP_H
 
-#include "cpython/object.h"
+#include "cpython/python.h"
 
 enum rme_lookup {
 	RME_LOOKUP_FOUND,

@@ -1,5 +1,6 @@
 #include "cpython/numpy.h"
 #include "cpython/dict.h"
+#include "cpython/object.h"
 #include "cpython/type_name.h"
 
 /* The fields are the same in numpy 1.x and 2.x. */

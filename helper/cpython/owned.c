@@ -1,20 +1,15 @@
-/* What objects own although their tp_traverse does not visit it, because it cannot
- * close a cycle: names, keys, constants, buffers. */
-#include "cpython/attribute.h"
-#include "cpython/dict.h"
-#include "cpython/inferred.h"
-#include "cpython/numpy.h"
-#include "cpython/refs.h"
-#include "cpython/type_name.h"
+#include "cpython/owned.h"
 
-#define L(field)   ((uint64_t)py->layout->field)
-#define HAS(field) (py->layout->field != RME_ABSENT)
+#include "cpython/attribute.h"
+#include "cpython/conservative.h"
+#include "cpython/dict.h"
+#include "cpython/numpy.h"
+#include "cpython/readers.h"
 
 enum {
 	FLAG_INLINE_VALUES = 1u << 2, /* 3.13 */
 	FLAG_MANAGED_DICT = 1u << 4,
-	FLAG_HEAPTYPE = 1u << 9,
-	FLAG_HAVE_GC = 1u << 14
+	FLAG_HEAPTYPE = 1u << 9
 };
 
 /* The keys of a key table. */
@@ -119,52 +114,6 @@ static void owned_tzinfo(const struct rme_python *py, rme_addr o, int32_t field,
 {
 	if (rme_u8(o + L(datetime_hastzinfo)))
 		rme_refs_field(sink, o, field);
-}
-
-/* For the rows of owned.def. */
-enum which { ANY, NO_GC };
-enum { NEVER = 255 };
-
-static void take_row(const struct rme_python *py, struct rme_type *t, enum which which,
-                     unsigned minor_last, const int32_t *fields, size_t n)
-{
-	bool gc = rme_u64(t->native + L(type_flags)) & FLAG_HAVE_GC;
-
-	if ((which == NO_GC && gc) || (py->version >> 16 & 0xff) > minor_last)
-		return;
-	for (size_t i = 0; i < n && t->n_owned < RME_MAX_OWNED; i++)
-		if (fields[i] != RME_ABSENT)
-			t->owned[t->n_owned++] = (uint16_t)fields[i];
-}
-
-void rme_type_find_owned(struct rme_python *py, struct rme_type *t)
-{
-	const char *name = rme_type_c_name(py, t->native);
-
-	if (!name) {
-		t->guess_owned = t->kind == RME_KIND_OTHER &&
-		                 !(rme_u64(t->native + L(type_flags)) & FLAG_HAVE_GC);
-		return;
-	}
-#define F(field) py->layout->field
-#define OWNED(tp_name, which, minor_last, ...)                                                     \
-	if (rme_streq(name, tp_name)) {                                                            \
-		const int32_t fields[] = {__VA_ARGS__};                                            \
-		take_row(py, t, which, minor_last, fields, sizeof fields / sizeof *fields);        \
-	}
-#include "cpython/owned.def"
-#undef OWNED
-#undef F
-}
-
-bool rme_owned_named(const char *name)
-{
-#define OWNED(tp_name, ...)                                                                        \
-	if (rme_streq(name, tp_name))                                                              \
-		return true;
-#include "cpython/owned.def"
-#undef OWNED
-	return false;
 }
 
 void rme_refs_owned(struct rme_python *py, struct rme_type *t, rme_addr o,

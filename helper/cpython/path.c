@@ -1,8 +1,14 @@
 #include "cpython/path.h"
 
+#include "cpython/attribute.h"
+#include "cpython/class.h"
+#include "cpython/dict.h"
 #include "cpython/lookup.h"
+#include "cpython/str.h"
 #include "cpython/subscript.h"
 #include "cpython/suggest.h"
+#include "cpython/type.h"
+#include "cpython/type_name.h"
 
 enum { MAX_FIELDS = 64 }; /* of a namedtuple, in a sentence */
 

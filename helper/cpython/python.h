@@ -41,12 +41,6 @@ static inline bool rme_python_has(const struct rme_python *py, unsigned minor)
 	return (py->version >> 16 & 0xff) >= minor;
 }
 
-/* Finds CPython in the images of the request, its version, the layout that passes
- * the self-check. False with *error set: "not-python", "unsupported-python",
- * "not-initialized", "finalized", "layout-mismatch". */
-bool rme_python_init(struct rme_python *py, const struct rme_request *request,
-                     struct rme_arena *arena, struct rme_guards *guards, struct rme_error *error);
-
 /* Appends the version as people write it: "3.12.1". */
 void rme_python_version_append(const struct rme_python *py, struct rme_buffer *out);
 
@@ -55,9 +49,6 @@ static inline rme_addr rme_type_of(const struct rme_python *py, rme_addr object)
 {
 	return rme_ptr(object + (uint64_t)py->layout->object_type);
 }
-
-/* Does `object` look like one: aligned, readable, its type a type? Never faults. */
-bool rme_is_object(struct rme_python *py, rme_addr object);
 
 /* Is the object an instance of one of the classes with a type flag
  * (Py_TPFLAGS_*_SUBCLASS, Include/object.h)? */

@@ -1,9 +1,9 @@
 #include "cpython/roots.h"
 
-#include "cpython/object.h"
-
-#define L(field)   ((uint64_t)py->layout->field)
-#define HAS(field) (py->layout->field != RME_ABSENT)
+#include "cpython/class.h"
+#include "cpython/dict.h"
+#include "cpython/key.h"
+#include "cpython/str.h"
 
 enum {
 	MAX_INTERPRETERS = 10000,

@@ -3,11 +3,9 @@
 #include "cpython/size.h"
 #include "cpython/dict.h"
 #include "cpython/numpy.h"
+#include "cpython/object.h"
 
 enum { FLAG_HEAPTYPE = 1u << 9 };
-
-#define L(field)   ((uint64_t)py->layout->field)
-#define HAS(field) (py->layout->field != RME_ABSENT)
 
 static uint64_t magnitude(int64_t n)
 {

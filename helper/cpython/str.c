@@ -118,3 +118,19 @@ bool rme_str_equals(const struct rme_python *py, rme_addr str, const void *utf8,
 	}
 	return n == 0;
 }
+
+bool rme_is_text(const struct rme_python *py, rme_addr text)
+{
+	enum { MAX_TEXT = 256 };
+	struct rme_guard guard;
+	volatile bool is = false;
+
+	if (RME_GUARD(py->guards, &guard)) {
+		uint64_t n = 0;
+		while (n < MAX_TEXT && rme_u8(text + n))
+			n++;
+		is = n && n < MAX_TEXT;
+		rme_guard_pop(py->guards, &guard);
+	}
+	return is;
+}

@@ -16,6 +16,10 @@ bool rme_str_repr_append(const struct rme_python *py, rme_addr str, size_t max,
 /* Is the str equal to these UTF-8 bytes? */
 bool rme_str_equals(const struct rme_python *py, rme_addr str, const void *utf8, size_t n);
 
+/* Is there a text of the debuggee, with its terminating zero, of 1 to 255 bytes? Never
+ * faults. */
+bool rme_is_text(const struct rme_python *py, rme_addr text);
+
 /* Appends one character of a Python literal in double quotes. */
 void rme_escape_append(struct rme_buffer *out, uint32_t code_point);
 

@@ -1,5 +1,9 @@
 #include "cpython/subscript.h"
 
+#include "cpython/deque.h"
+#include "cpython/dict.h"
+#include "cpython/object.h"
+
 static rme_addr in_dict(const struct rme_python *py, rme_addr dict, const struct rme_key *k)
 {
 	struct rme_dict_iter it = {0};

@@ -3,7 +3,7 @@
 #ifndef RME_CPYTHON_SUBSCRIPT_H
 #define RME_CPYTHON_SUBSCRIPT_H
 
-#include "cpython/object.h"
+#include "cpython/python.h"
 
 /* A key as the user typed it. */
 struct rme_key {

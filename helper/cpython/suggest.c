@@ -1,5 +1,8 @@
 #include "cpython/suggest.h"
 
+#include "cpython/key.h"
+#include "cpython/str.h"
+
 enum { NAME_BYTES = 64, MAX_SCORED = 10000 };
 
 static char lower(char c)

@@ -2,7 +2,7 @@
 #ifndef RME_CPYTHON_SUGGEST_H
 #define RME_CPYTHON_SUGGEST_H
 
-#include "cpython/object.h"
+#include "cpython/python.h"
 
 enum { RME_SUGGESTIONS = 8 };
 

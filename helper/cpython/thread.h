@@ -1,4 +1,4 @@
-/* Interpreters' thread states, and which of them is the thread that was asked for. */
+/* Interpreters' thread states. */
 #ifndef RME_CPYTHON_THREAD_H
 #define RME_CPYTHON_THREAD_H
 
@@ -17,10 +17,7 @@ struct rme_python_thread {
 typedef int (*rme_thread_fn)(void *arg, const struct rme_python_thread *thread);
 int rme_threads_each(struct rme_python *py, rme_thread_fn fn, void *arg);
 
-/* The thread state of the request's thread: by thread pointer, else by LWP. Where one
- * thread has several (subinterpreters), the newest that runs something. False with
- * "no-python-thread" when that thread runs no Python. Holds its own guard. */
-bool rme_thread_selected(struct rme_python *py, struct rme_python_thread *ret,
-                         struct rme_error *error);
+/* Fills in what the debugger calls the thread. */
+void rme_thread_find_number(const struct rme_python *py, struct rme_python_thread *t);
 
 #endif

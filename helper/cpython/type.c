@@ -1,6 +1,8 @@
 #include "cpython/type.h"
-#include "cpython/class.h"
+
 #include "cpython/dict.h"
+#include "cpython/kind.h"
+#include "cpython/object.h"
 
 enum {
 	FLAG_MANAGED_WEAKREF = 1u << 3, /* 3.12+ */
@@ -37,19 +39,6 @@ bool rme_is_gc(const struct rme_python *py, const struct rme_type *t, rme_addr o
 	if (rme_code_callable(py, t->is_gc))
 		return ((int (*)(rme_addr))t->is_gc)(object) != 0;
 	return true;
-}
-
-/* A structseq type is a tuple with n_sequence_fields in its dict
- * (Objects/structseq.c); its instances may hide fields behind ob_size. */
-bool rme_type_is_structseq(const struct rme_python *py, rme_addr type)
-{
-	const struct rme_layout *l = py->layout;
-	rme_addr dict;
-
-	if (rme_ptr(type + (uint64_t)l->type_base) != py->sym.tuple)
-		return false;
-	dict = rme_type_dict(py, type);
-	return dict && rme_dict_get_str(py, dict, "n_sequence_fields", 17);
 }
 
 /* Does a type made by a class statement have this traverse or dealloc? */
@@ -169,7 +158,9 @@ static void describe(struct rme_python *py, struct rme_type *t)
 	t->leaf = !traverse && (t->kind == RME_KIND_INT || t->kind == RME_KIND_STR ||
 	                        t->kind == RME_KIND_BYTES || a == py->sym.float_);
 	find_sizeof(py, t);
-	rme_type_find_owned(py, t);
+	if (!rme_owned_fields(py, t->native, t->owned, &t->n_owned))
+		t->guess_owned = t->kind == RME_KIND_OTHER &&
+		                 !(rme_u64(t->native + (uint64_t)l->type_flags) & FLAG_HAVE_GC);
 	if (t->is_python && t->kind == RME_KIND_OBJECT && t->size_by == RME_SIZEOF_OBJECT &&
 	    !t->itemsize && t->traverse && !t->is_gc)
 		t->fast = RME_FAST_INSTANCE;
@@ -305,4 +296,18 @@ bool rme_types_init(struct rme_python *py)
 		rme_guard_pop(py->guards, &guard);
 	}
 	return true;
+}
+
+bool rme_is_object(struct rme_python *py, rme_addr object)
+{
+	struct rme_guard guard;
+	volatile bool is = false;
+
+	if (object < 4096 || object >= 1ull << 47 || object & 7)
+		return false;
+	if (RME_GUARD(py->guards, &guard)) {
+		is = rme_type_get(py, rme_type_of(py, object)) != NULL;
+		rme_guard_pop(py->guards, &guard);
+	}
+	return is;
 }

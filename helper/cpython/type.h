@@ -4,68 +4,9 @@
 #ifndef RME_CPYTHON_TYPE_H
 #define RME_CPYTHON_TYPE_H
 
-#include "cpython/object.h"
-
-/* The native type that an instance's layout comes from: itself or a base. To add
- * one: a row in kind.c, its size rule in size.c, its references in refs.c. */
-enum rme_kind {
-	RME_KIND_OTHER,
-	RME_KIND_OBJECT,
-	RME_KIND_INT,
-	RME_KIND_STR,
-	RME_KIND_BYTES,
-	RME_KIND_BYTEARRAY,
-	RME_KIND_LIST,
-	RME_KIND_TUPLE,
-	RME_KIND_STRUCTSEQ,
-	RME_KIND_DICT,
-	RME_KIND_ODICT,
-	RME_KIND_DEFAULTDICT,
-	RME_KIND_SET,
-	RME_KIND_DEQUE,
-	RME_KIND_TYPE,
-	RME_KIND_FUNCTION,
-	RME_KIND_METHOD,
-	RME_KIND_CFUNCTION,
-	RME_KIND_CELL,
-	RME_KIND_CODE,
-	RME_KIND_FRAME,
-	RME_KIND_GENERATOR, /* and coroutine, async generator */
-	RME_KIND_TRACEBACK,
-	RME_KIND_MODULE,
-	RME_KIND_DESCRIPTOR,
-	RME_KIND_RANGE,
-	RME_KIND_RANGE_ITERATOR, /* of more than a C long */
-	RME_KIND_BYTESIO,
-	RME_KIND_BUFFERED,
-	RME_KIND_ARRAY,
-	RME_KIND_STRUCT,
-	RME_KIND_DECIMAL,
-	RME_KIND_ELEMENT,
-	RME_KIND_PICKLER,
-	RME_KIND_UNPICKLER,
-	RME_KIND_PRODUCT,
-	RME_KIND_COMBINATIONS,
-	RME_KIND_CWR,
-	RME_KIND_PERMUTATIONS,
-	RME_KIND_STGDICT, /* ctypes' type dict, up to 3.12 */
-	RME_KIND_CTYPE,   /* ctypes' metatype, 3.13 */
-	RME_KIND_DATETIME,
-	RME_KIND_TIME,
-	RME_KIND_NDARRAY,
-	RME_KIND_NPSCALAR,
-	RME_KIND_NPVOID,
-	RME_KIND_NPDTYPE,
-	RME_KIND_NPFLATITER,
-	RME_KIND_MMAP,
-	RME_KIND_EXCEPTION,
-	RME_KIND_PARTIAL,
-	RME_KIND_LRU_CACHE,
-	RME_KIND_LRU_LINK,
-	RME_KIND_WEAKREF,
-	RME_KIND_PROPERTY,
-	RME_KIND_N
-};
+#include "cpython/class.h"
+#include "cpython/known.h"
+#include "cpython/owned_fields.h"
 
 /* Exact builtin types with a short way of their own (fast.h). */
 enum rme_fast {
@@ -86,8 +27,6 @@ enum rme_sizeof {
 	RME_SIZEOF_C,      /* C code of an extension module */
 	RME_SIZEOF_PYTHON  /* a Python function, which is not run */
 };
-
-enum { RME_MAX_OWNED = 8 };
 
 struct rme_type {
 	rme_addr address;
@@ -138,11 +77,6 @@ bool rme_types_init(struct rme_python *py);
  * type. Never faults, but for out of arena (NULL as well). */
 struct rme_type *rme_type_slow(struct rme_python *py, rme_addr type);
 
-static inline uint64_t rme_type_hash(rme_addr type)
-{
-	return (type >> 4) * 0x9e3779b97f4a7c15ull;
-}
-
 static inline struct rme_type *rme_type_get(struct rme_python *py, rme_addr type)
 {
 	struct rme_types *types = py->types;
@@ -157,21 +91,11 @@ static inline struct rme_type *rme_type_get(struct rme_python *py, rme_addr type
 /* Calls fn for every type met so far. */
 void rme_types_each(struct rme_python *py, void (*fn)(void *, struct rme_type *), void *arg);
 
-/* kind.c: the kind of a native type by its symbol or name, RME_KIND_OTHER if unknown. */
-enum rme_kind rme_kind_of(struct rme_python *py, rme_addr type);
-enum rme_kind rme_kind_named(const char *tp_name);
-
-/* Is the type a structseq: a tuple with named fields, some of them hidden? */
-bool rme_type_is_structseq(const struct rme_python *py, rme_addr type);
-
-/* owned.c: does owned.def say anything of native types of that tp_name? */
-bool rme_owned_named(const char *tp_name);
-
-/* owned.c: what owned.def says of the type. */
-void rme_type_find_owned(struct rme_python *py, struct rme_type *t);
-
 /* May the code at this address be called? (RME_CHECK_CODE, RME_LAYOUTS_ONLY) */
 bool rme_code_callable(const struct rme_python *py, rme_addr code);
+
+/* Does `object` look like one: aligned, readable, its type a type? Never faults. */
+bool rme_is_object(struct rme_python *py, rme_addr object);
 
 /* Is the object a gc object, as PyObject_IS_GC says? */
 bool rme_is_gc(const struct rme_python *py, const struct rme_type *t, rme_addr object);

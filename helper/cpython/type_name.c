@@ -2,12 +2,11 @@
  * found. A heap type has it as a str, a static one is the value of a key in a module. */
 #include "cpython/type_name.h"
 
+#include "cpython/class.h"
+#include "cpython/dict.h"
 #include "cpython/discover.h"
-#include "cpython/inferred.h"
-#include "cpython/object.h"
-
-#define L(field)   ((uint64_t)py->layout->field)
-#define HAS(field) (py->layout->field != RME_ABSENT)
+#include "cpython/known.h"
+#include "cpython/str.h"
 
 enum { FLAG_HEAPTYPE = 1u << 9 };
 
@@ -23,7 +22,7 @@ struct rme_names {
 	bool searched; /* every module was looked through */
 };
 
-enum { MAX_NAME = 256, FIRST_SLOTS = 1024 };
+enum { MAX_NAME = 256, MAX_PART = 512, MAX_BASES = 1000, FIRST_SLOTS = 1024 };
 
 bool rme_type_names_init(struct rme_python *py)
 {
@@ -64,8 +63,9 @@ static bool room_for_one(const struct rme_python *py, struct rme_names *names)
 static bool is_sure(const struct rme_python *py, rme_addr type, const char *name)
 {
 	struct rme_direct direct;
+	struct rme_rule rule;
 
-	return rme_kind_named(name) != RME_KIND_OTHER || rme_rule_named(py, name) ||
+	return rme_kind_named(name) != RME_KIND_OTHER || rme_rule_named(py, name, &rule) ||
 	       rme_owned_named(name) ||
 	       rme_direct_rule(py->layout, name, rme_u64(type + L(type_basicsize)), &direct);
 }
@@ -211,24 +211,53 @@ static const char *discovered_name(const struct rme_python *py, rme_addr type)
 	return name_slot(names, type)->text;
 }
 
-bool rme_is_text(const struct rme_python *py, rme_addr text)
-{
-	struct rme_guard guard;
-	volatile bool is = false;
-
-	if (RME_GUARD(py->guards, &guard)) {
-		uint64_t n = 0;
-		while (n < MAX_NAME && rme_u8(text + n))
-			n++;
-		is = n && n < MAX_NAME;
-		rme_guard_pop(py->guards, &guard);
-	}
-	return is;
-}
-
 const char *rme_type_c_name(const struct rme_python *py, rme_addr type)
 {
 	rme_addr name = rme_ptr(type + L(type_name));
 
 	return rme_is_text(py, name) ? (const char *)name : discovered_name(py, type);
+}
+
+/* Objects/typeobject.c, type_module and type_qualname: a heap type keeps its module
+ * in its dict, a static type before the last dot of tp_name. */
+void rme_type_name_append(const struct rme_python *py, rme_addr type, struct rme_buffer *out)
+{
+	static const char builtins[] = "builtins.", module_key[] = "__module__";
+	const struct rme_layout *l = py->layout;
+	size_t start = out->size;
+
+	if (rme_u64(type + L(type_flags)) & FLAG_HEAPTYPE) {
+		rme_addr dict = rme_type_dict(py, type);
+		rme_addr module =
+		    dict ? rme_dict_get_str(py, dict, module_key, sizeof module_key - 1) : 0;
+		if (module && !rme_str_equals(py, module, builtins, sizeof builtins - 2) &&
+		    rme_str_append(py, module, MAX_PART, out))
+			rme_buffer_char(out, '.');
+		if (rme_str_append(py, rme_ptr(type + (uint64_t)l->heaptype_qualname), MAX_PART,
+		                   out))
+			return;
+		out->size = start;
+	}
+	const char *name = rme_type_c_name(py, type);
+	if (name) {
+		size_t n = 0;
+		while (n < sizeof builtins - 1 && name[n] == builtins[n])
+			n++;
+		rme_buffer_text(out, n == sizeof builtins - 1 ? name + n : name);
+		return;
+	}
+	rme_buffer_text(out, "<type at ");
+	rme_buffer_hex(out, type);
+	rme_buffer_char(out, '>');
+}
+
+bool rme_type_is_named(const struct rme_python *py, rme_addr type, const char *tp_name)
+{
+	for (int i = 0; type && i < MAX_BASES; i++) {
+		const char *name = rme_type_c_name(py, type);
+		if (name && rme_streq(name, tp_name))
+			return true;
+		type = rme_ptr(type + (uint64_t)py->layout->type_base);
+	}
+	return false;
 }

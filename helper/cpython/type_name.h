@@ -13,8 +13,13 @@ bool rme_type_names_init(struct rme_python *py);
  * debuggee or in the arena. May fault, but not for the name: hold a guard. */
 const char *rme_type_c_name(const struct rme_python *py, rme_addr type);
 
-/* Is there a text of the debuggee, with its terminating zero, of 1 to 255 bytes? Never
- * faults. */
-bool rme_is_text(const struct rme_python *py, rme_addr text);
+/* Type name as a programmer writes it: "list", "app.models.User",
+ * "collections.deque": module and qualified name, module left out for builtins. */
+void rme_type_name_append(const struct rme_python *py, rme_addr type, struct rme_buffer *out);
+
+/* Is the type, or the native type that it derives from, the static or extension type
+ * of that tp_name? A class statement's tp_name has no dot, so it cannot pose as one
+ * whose name has. */
+bool rme_type_is_named(const struct rme_python *py, rme_addr type, const char *tp_name);
 
 #endif

@@ -1,4 +1,4 @@
-#include "graph/rounds.h"
+#include "graph/walk.h"
 #include "runtime/sys.h"
 
 #define CHECK_EVERY 32768u

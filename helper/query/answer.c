@@ -1,4 +1,5 @@
 /* The entries of rememberme.h. */
+#include "cpython/boot.h"
 #include "query/query.h"
 #include "runtime/snapshot.h"
 #include "runtime/sys.h"

@@ -1,7 +1,8 @@
 #include "query/chain.h"
 
+#include "cpython/attribute.h"
 #include "cpython/holds.h"
-#include "cpython/object.h"
+#include "cpython/str.h"
 
 uint64_t rme_chain_length(const struct rme_paths *paths, uint32_t node)
 {

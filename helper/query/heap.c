@@ -1,8 +1,7 @@
 #include "cpython/dict.h"
 #include "cpython/fast.h"
 #include "cpython/mapping.h"
-#include "cpython/object.h"
-#include "graph/rounds.h"
+#include "graph/walk.h"
 #include "query/query.h"
 #include "runtime/sort.h"
 

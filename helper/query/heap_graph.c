@@ -1,6 +1,5 @@
 #include "query/heap_graph.h"
 
-#include "cpython/object.h"
 #include "query/kept.h"
 
 enum { BATCH = 32, CHECK_EVERY = 1 << 14, FLAG_HEAPTYPE = 1u << 9 };

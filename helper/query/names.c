@@ -1,4 +1,6 @@
 /* The names that an EXPR may begin with in the selected frame, for completion. */
+#include "cpython/dict.h"
+#include "cpython/str.h"
 #include "query/query.h"
 
 enum { MAX_NAMES = 20000, MAX_LOCALS = 1000 };

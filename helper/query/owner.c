@@ -1,8 +1,9 @@
 #include "query/owner.h"
 
-#include "cpython/class.h"
+#include "cpython/attribute.h"
 #include "cpython/object.h"
 #include "cpython/str.h"
+#include "cpython/type_name.h"
 
 enum { MAX_NAME = 200, MAX_CELLS = 1 << 16 };
 

@@ -1,4 +1,4 @@
-#include "cpython/class.h"
+#include "cpython/type_name.h"
 #include "query/whole.h"
 
 enum { MAX_NAME = 512 };

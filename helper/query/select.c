@@ -1,4 +1,5 @@
 /* What a request is about: the selected thread and frame, the objects of its EXPRs. */
+#include "cpython/selected.h"
 #include "query/query.h"
 
 bool rme_query_select(struct rme_query_ctx *ctx)

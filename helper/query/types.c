@@ -1,6 +1,7 @@
 /* py-types: how many objects of each type, and their bytes; of the whole heap, or of what
  * an EXPR reaches. */
-#include "cpython/object.h"
+#include "cpython/str.h"
+#include "cpython/type_name.h"
 #include "query/retained.h"
 #include "runtime/sort.h"
 

@@ -2,8 +2,7 @@
 
 #include "cpython/fast.h"
 #include "cpython/holds.h"
-#include "cpython/object.h"
-#include "graph/rounds.h"
+#include "graph/walk.h"
 
 enum { MAX_ROOTS = 1 << 24, MAX_WORDS = 1 << 20, FLAG_HEAPTYPE = 1u << 9 };
 

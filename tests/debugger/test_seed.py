@@ -1,4 +1,4 @@
-"""`a = [1, 2, 3]; b = [a, a, a]`: every command on the example of DESIGN.md, the same
+"""`a = [1, 2, 3]; b = [a, a, a]`: every command on an example, the same
 in each debugger, alive and dead."""
 
 import pytest

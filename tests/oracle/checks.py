@@ -144,7 +144,7 @@ def everything_at_once():
 
 @check
 def layouts_only():
-    """Without any code of the interpreter, the kinds that DESIGN.md promises for a
+    """Without any code of the interpreter, the kinds that are promised for a
     core without binaries."""
     helper_ = helper.from_environment()
     import zoo as module

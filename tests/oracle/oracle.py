@@ -6,7 +6,7 @@ Runs inside the debuggee, on Python 3.8 and later, and takes care to change noth
 that it measures: no attribute of a measured object is read that could run code
 (LocalProxy, Mock), build a __dict__ or fill a cache.
 
-What is not entered and not counted, as in DESIGN.md, "What a size means":
+What is not entered and not counted, as in README.md, "What a number means":
   - modules, and the namespace of every module in sys.modules;
   - a function's globals and builtins; a frame's globals and builtins.
 A root that the user names is entered all the same, a module together with its
