@@ -35,6 +35,11 @@ uint32_t rme_discover_version(rme_addr runtime)
 	return version >= COOKIE_SINCE && version < 0x04000000 ? (uint32_t)version : 0;
 }
 
+bool rme_discover_free_threaded(rme_addr runtime)
+{
+	return rme_u64(runtime + 16) == 1; /* after cookie and version */
+}
+
 /* Is it a _PyRuntime of that layout, as far as can be told at once: with a main interpreter in its
  * list, which points back (3.9+), and whose first thread state points back? */
 static bool is_runtime(const struct rme_layout *l, rme_addr a)

@@ -13,6 +13,9 @@ rme_addr rme_discover_runtime(struct rme_python *py);
 /* The version of a runtime that has the cookie, else 0. May fault: hold a guard. */
 uint32_t rme_discover_version(rme_addr runtime);
 
+/* Is that one of a build without the GIL? May fault: hold a guard. */
+bool rme_discover_free_threaded(rme_addr runtime);
+
 /* Fills in py->sym from py->sym.runtime, with the layout py->layout. False when there
  * are not the types that every interpreter has, as it is when the layout is not the
  * debuggee's. May fault: hold a guard. */

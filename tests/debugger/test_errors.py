@@ -93,6 +93,55 @@ def test_a_python_that_is_too_old(debugger, old):
         process.wait()
 
 
+READY = """
+import sys, time
+sys.stdout.write("ready")
+sys.stdout.flush()
+time.sleep(120)
+"""
+SAYS_SO = """
+import ctypes
+def word(offset):
+    address = ctypes.addressof(ctypes.c_char.in_dll(ctypes.pythonapi, "_PyRuntime"))
+    return ctypes.c_uint64.from_address(address + offset)
+if word(0).value == int.from_bytes(b"xdebugpy", "little"):
+    word(16).value = 1  # _Py_DebugOffsets.free_threaded; nothing in the process reads it
+""" + READY
+
+
+def asked(debugger, path, program):
+    """What py-top says of that program, in text and as JSON."""
+    process = subprocess.Popen([str(path), "-c", program], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, env=matrix.ENVIRONMENT)
+    try:
+        assert process.stdout.read(5) == b"ready"
+        return session.run(debugger, ["py-top", "py-top --json", {"detach": 1}],
+                           attach=process.pid)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_build_without_the_gil_is_refused_with_its_own_words(interpreter, debugger):
+    """3.13 and later say in their data which build they are; an older one has no such build."""
+    answers = asked(debugger, interpreter.path, SAYS_SO)
+    if interpreter.minor < (3, 13):
+        assert not answers[0].error
+        return
+    one_sentence(answers[0], "free-threaded", interpreter.version, "with the GIL")
+    assert kind_of(answers[1]) == "unsupported-python"
+
+
+def test_a_debug_build_is_refused_with_its_own_words(debugger):
+    """Debian's python3.x-dbg, where there is one."""
+    if not matrix.debug_interpreters():
+        pytest.skip("no debug build (/usr/bin/python3.Nd) here")
+    for path in matrix.debug_interpreters():
+        answers = asked(debugger, path, READY)
+        one_sentence(answers[0], "debug build", "release builds")
+        assert kind_of(answers[1]) == "unsupported-python"
+
+
 @pytest.fixture(scope="module")
 def embed(tmp_path_factory):
     path = tmp_path_factory.mktemp("embed") / "embed"

@@ -121,6 +121,12 @@ def unsupported_interpreters():
             for name in UNSUPPORTED if name in pyenv}
 
 
+def debug_interpreters():
+    """The paths of Debian's debug builds."""
+    return sorted(str(path) for path in pathlib.Path("/usr/bin").glob("python3.*d")
+                  if path.name[len("python3."):-1].isdigit())
+
+
 def _lldb_beside(version):
     """lldb as unpacked under build/ by `./dev setup`, since its Python package
     conflicts with that of another version; the wrapper there sets its paths."""
