@@ -2,14 +2,12 @@
 
 #include "cpython/attribute.h"
 #include "cpython/dict.h"
+#include "cpython/facts.h"
 #include "cpython/numpy.h"
 #include "cpython/object.h"
 #include "cpython/size.h"
 
 enum {
-	FLAG_INLINE_VALUES = 1u << 2, /* 3.13 */
-	FLAG_MANAGED_DICT = 1u << 4,  /* 3.11 */
-	FLAG_HEAPTYPE = 1u << 9,
 	SMALL_MAX = 512,        /* SMALL_REQUEST_THRESHOLD, Objects/obmalloc.c */
 	CHUNK_MIN = 32,         /* MINSIZE, glibc's malloc.c */
 	MMAP_FROM = 128 * 1024, /* DEFAULT_MMAP_THRESHOLD */
@@ -50,7 +48,7 @@ static uint64_t block(const struct rme_python *py, rme_addr at, uint64_t n)
  * they were made. */
 static uint64_t pool_block(const struct rme_python *py, rme_addr at, uint64_t n)
 {
-	const uint64_t pool_size = rme_python_has(py, 10) ? 1 << 14 : 1 << 12;
+	const uint64_t pool_size = (uint64_t)rme_constant(py, RME_pool_size);
 	rme_addr pool = at & ~(pool_size - 1);
 	volatile uint64_t told = 0;
 	struct rme_guard guard;
@@ -68,7 +66,7 @@ static uint64_t pool_block(const struct rme_python *py, rme_addr at, uint64_t n)
 /* _PyInlineValuesSize (3.13, pycore_object.h): head, values, insertion order. */
 static uint64_t inline_values(const struct rme_python *py, const struct rme_type *t, rme_addr o)
 {
-	if (!HAS(values_capacity) || ~t->flags & (FLAG_INLINE_VALUES | FLAG_MANAGED_DICT))
+	if (!HAS(values_capacity) || ~t->flags & (RME_FLAG_INLINE_VALUES | RME_FLAG_MANAGED_DICT))
 		return 0;
 	uint64_t n = rme_u8(o + t->basicsize + L(values_capacity));
 	return ((n + 7) & ~7ull) + 8 * (n + 1);
@@ -188,7 +186,7 @@ static uint64_t type_blocks(const struct rme_python *py, const struct rme_type *
 	rme_addr keys, doc = rme_ptr(o + L(type_doc));
 	uint64_t size;
 
-	if (!(rme_u64(o + L(type_flags)) & FLAG_HEAPTYPE))
+	if (!(rme_u64(o + L(type_flags)) & RME_FLAG_HEAPTYPE))
 		return own_size;
 	size = block(py, o - t->presize,
 	             t->presize + t->basicsize + t->itemsize * (rme_u64(o + L(var_size)) + 1));

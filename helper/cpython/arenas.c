@@ -1,5 +1,7 @@
 #include "cpython/arenas.h"
 
+#include "cpython/facts.h"
+
 /* Include/internal/pycore_obmalloc.h, the same in 3.12 and 3.13. */
 enum {
 	STATE_ARENAS = 512, /* _obmalloc_state: mgmt.arenas, mgmt.maxarenas */
@@ -59,7 +61,7 @@ bool rme_arenas_read(struct rme_python *py, struct rme_arenas *ret)
 		return false;
 	/* 3.12 has the state in the interpreter, 3.13 a pointer to it. */
 	rme_addr state = py->interp + (uint64_t)l->interp_obmalloc;
-	if (rme_python_has(py, 13))
+	if (rme_has_obmalloc_pointer(py))
 		state = rme_ptr(state);
 	if (state)
 		read_all(state, ret);

@@ -1,18 +1,14 @@
 #include "cpython/attribute.h"
 
+#include "cpython/facts.h"
 #include "cpython/str.h"
 
-enum {
-	FLAG_INLINE_VALUES = 1u << 2, /* 3.13+ */
-	FLAG_MANAGED_DICT = 1u << 4,  /* 3.11+ */
-	MAX_ITEMS = 1 << 30
-};
+enum { MAX_ITEMS = 1 << 30 };
 
 /* The word of the pre-header, which stands below PyGC_Head: Include/internal/
  * pycore_object.h, _PyObject_DictPointer (3.11), _PyObject_DictOrValuesPointer (3.12),
  * MANAGED_DICT_OFFSET (3.13). */
-#define MANAGED_DICT_OFFSET   24
-#define MANAGED_VALUES_OFFSET 32 /* 3.11 only */
+enum { MANAGED_DICT_OFFSET = 24 };
 
 static void managed_read(const struct rme_python *py, rme_addr object, rme_addr type,
                          struct rme_instance *ret)
@@ -20,16 +16,16 @@ static void managed_read(const struct rme_python *py, rme_addr object, rme_addr 
 	const struct rme_layout *l = py->layout;
 	rme_addr word = rme_ptr(object - MANAGED_DICT_OFFSET);
 
-	if (rme_python_has(py, 13)) {
+	if (rme_has_inline_values(py)) {
 		ret->dict = word;
-		if (!(rme_u64(type + (uint64_t)l->type_flags) & FLAG_INLINE_VALUES))
+		if (!(rme_u64(type + (uint64_t)l->type_flags) & RME_FLAG_INLINE_VALUES))
 			return;
 		rme_addr values = object + rme_u64(type + (uint64_t)l->type_basicsize);
 		if (rme_u8(values + (uint64_t)l->values_valid)) {
 			ret->values = values + (uint64_t)l->values_values;
 			ret->n_values = rme_u8(values + (uint64_t)l->values_capacity);
 		}
-	} else if (rme_python_has(py, 12)) {
+	} else if (rme_has_dict_or_values(py)) {
 		/* The low bit marks values; they begin one byte further. */
 		if (word & 1)
 			ret->values = word + 1 + (uint64_t)l->values_values;
@@ -37,12 +33,12 @@ static void managed_read(const struct rme_python *py, rme_addr object, rme_addr 
 			ret->dict = word;
 	} else {
 		ret->dict = word;
-		ret->values = rme_ptr(object - MANAGED_VALUES_OFFSET);
+		ret->values = rme_ptr(object - (uint64_t)rme_constant(py, RME_values_before));
 	}
 	if (ret->values) {
 		ret->keys = rme_ptr(type + (uint64_t)l->heaptype_cached_keys);
-		if (!rme_python_has(py, 13)) /* SHARED_KEYS_MAX_SIZE, pycore_dict.h */
-			ret->n_values = 30;
+		if (!rme_has_inline_values(py))
+			ret->n_values = (uint64_t)rme_constant(py, RME_shared_keys_max);
 	}
 }
 
@@ -57,7 +53,8 @@ void rme_instance_read(const struct rme_python *py, rme_addr object, struct rme_
 		ret->dict = rme_type_dict(py, object); /* type.__dictoffset__ is tp_dict's */
 		return;
 	}
-	if (rme_python_has(py, 11) && rme_u64(type + (uint64_t)l->type_flags) & FLAG_MANAGED_DICT) {
+	if (rme_has_managed_dict(py) &&
+	    rme_u64(type + (uint64_t)l->type_flags) & RME_FLAG_MANAGED_DICT) {
 		managed_read(py, object, type, ret);
 		return;
 	}

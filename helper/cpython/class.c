@@ -1,15 +1,11 @@
 #include "cpython/class.h"
 
 #include "cpython/dict.h"
+#include "cpython/facts.h"
 #include "cpython/object.h"
 #include "cpython/str.h"
 
-enum {
-	FLAG_STATIC_BUILTIN = 1u << 1, /* 3.12+ */
-	FLAG_HEAPTYPE = 1u << 9,
-	MAX_BASES = 1000,
-	MAX_MEMBERS = 4096
-};
+enum { MAX_BASES = 1000, MAX_MEMBERS = 4096 };
 
 static bool has_flag(const struct rme_python *py, rme_addr type, uint64_t flag)
 {
@@ -43,7 +39,7 @@ static rme_addr static_type_field(const struct rme_python *py, rme_addr type, in
 static bool is_per_interpreter(const struct rme_python *py, rme_addr type)
 {
 	return py->layout->interp_static_types_builtins != RME_ABSENT &&
-	       has_flag(py, type, FLAG_STATIC_BUILTIN);
+	       has_flag(py, type, RME_FLAG_STATIC_BUILTIN);
 }
 
 rme_addr rme_type_dict(const struct rme_python *py, rme_addr type)
@@ -138,7 +134,7 @@ static int own_members(const struct rme_python *py, rme_addr type, rme_member_fn
 {
 	const struct rme_layout *l = py->layout;
 	rme_addr table = rme_ptr(type + (uint64_t)l->type_members);
-	bool heap = has_flag(py, type, FLAG_HEAPTYPE);
+	bool heap = has_flag(py, type, RME_FLAG_HEAPTYPE);
 	uint64_t n = MAX_MEMBERS;
 
 	if (!table)

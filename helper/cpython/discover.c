@@ -2,9 +2,9 @@
 
 #include "cpython/class.h"
 #include "cpython/dict.h"
+#include "cpython/facts.h"
 
 enum {
-	FLAG_HEAPTYPE = 1u << 9,
 	MAX_INTERPRETERS = 10000,
 	MAX_IMAGES = 65536,
 	MAX_TYPES = 1 << 16,
@@ -218,7 +218,8 @@ static const struct known known[] = {
 bool rme_is_static_type(const struct rme_python *py, rme_addr a)
 {
 	return is_pointer(a) && is_pointer(rme_type_of(py, a)) &&
-	       rme_is_a(py, a, RME_TYPE_SUBCLASS) && !(rme_u64(a + L(type_flags)) & FLAG_HEAPTYPE);
+	       rme_is_a(py, a, RME_TYPE_SUBCLASS) &&
+	       !(rme_u64(a + L(type_flags)) & RME_FLAG_HEAPTYPE);
 }
 
 static rme_addr get(const struct rme_python *py, rme_addr dict, const char *key)
@@ -339,7 +340,7 @@ bool rme_discover_known(const struct rme_python *py, unsigned i, rme_addr *type,
 {
 	if (i >= sizeof known / sizeof *known)
 		return false;
-	bool old = known[i].old_name[0] && !rme_python_has(py, 10);
+	bool old = known[i].old_name[0] && !rme_has_new_names_of_types(py);
 	*type = *(const rme_addr *)((const char *)&py->sym + known[i].member);
 	*tp_name = old ? known[i].old_name : known[i].name;
 	return true;

@@ -8,6 +8,7 @@
 #include "cpython/frame.h"
 
 #include "cpython/dict.h"
+#include "cpython/facts.h"
 #include "cpython/line.h"
 #include "cpython/object.h"
 #include "cpython/str.h"
@@ -16,13 +17,8 @@ enum {
 	MAX_FRAMES = 1000000,
 	MAX_VARIABLES = 1 << 24,
 	CO_OPTIMIZED = 1, /* Include/cpython/code.h: locals are fast ones */
-	/* pycore_frame.h, enum _frameowner */
-	OWNED_BY_GENERATOR = 1,
-	OWNED_BY_CSTACK = 3,
 	/* pycore_code.h, co_localspluskinds */
-	FAST_CELL_OR_FREE = 0x40 | 0x80,
-	/* pycore_frame.h, 3.11 to 3.13: what is above has ended */
-	GEN_FRAME_EXECUTING = 0
+	FAST_CELL_OR_FREE = 0x40 | 0x80
 };
 
 static rme_addr field(rme_addr base, int32_t offset)
@@ -68,12 +64,12 @@ static bool read_new(const struct rme_python *py, rme_addr a, struct rme_frame *
 	uint8_t owner = rme_u8(a + (uint64_t)l->iframe_owner);
 
 	ret->code = field(a, l->iframe_code);
-	if (owner >= OWNED_BY_CSTACK || !is_code(py, ret->code))
+	if (owner >= rme_constant(py, RME_owned_by_cstack) || !is_code(py, ret->code))
 		return false;
 	int64_t offset =
 	    (int64_t)(field(a, l->iframe_instr) - (ret->code + (uint64_t)l->code_adaptive));
 	int32_t first = rme_i32(ret->code + (uint64_t)l->code_firsttraceable);
-	if (owner != OWNED_BY_GENERATOR && offset < 2 * (int64_t)first)
+	if (owner != rme_constant(py, RME_owned_by_generator) && offset < 2 * (int64_t)first)
 		return false;
 	ret->function = field(a, l->iframe_func);
 	ret->globals = field(a, l->iframe_globals);
@@ -113,7 +109,7 @@ static bool ends_activation(const struct rme_python *py, rme_addr frame)
 		return true;
 	if (l->iframe_is_entry != RME_ABSENT)
 		return rme_u8(frame + (uint64_t)l->iframe_is_entry);
-	return rme_u8(frame + (uint64_t)l->iframe_owner) == OWNED_BY_CSTACK;
+	return rme_u8(frame + (uint64_t)l->iframe_owner) == rme_constant(py, RME_owned_by_cstack);
 }
 
 int rme_frames_each(struct rme_python *py, rme_addr tstate, rme_frame_fn fn, void *arg)
@@ -310,7 +306,8 @@ rme_addr rme_frame_of_generator(struct rme_python *py, rme_addr generator)
 
 	if (l->gen_iframe == RME_ABSENT)
 		return field(generator, l->gen_frame);
-	if (rme_i8(generator + (uint64_t)l->gen_frame_state) > GEN_FRAME_EXECUTING)
+	if (rme_i8(generator + (uint64_t)l->gen_frame_state) >
+	    rme_constant(py, RME_frame_executing))
 		return 0;
 	return generator + (uint64_t)l->gen_iframe;
 }

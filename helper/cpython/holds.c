@@ -1,13 +1,13 @@
 #include "cpython/holds.h"
 
 #include "cpython/dict.h"
+#include "cpython/facts.h"
 #include "cpython/frame.h"
 #include "cpython/label.h"
 #include "cpython/readers.h"
 #include "cpython/str.h"
 
 enum {
-	FLAG_HEAPTYPE = 1u << 9,
 	VISITS_TYPE = 1,
 	VISITS_NO_TYPE = 2,
 	MAX_LINKS = 1 << 30,
@@ -54,7 +54,7 @@ static void holds_of_type(struct rme_python *py, rme_addr o, const struct rme_si
 	const struct rme_layout *l = py->layout;
 
 	rme_sink_visit(sink, rme_type_subclasses(py, o));
-	if (rme_u64(o + L(type_flags)) & FLAG_HEAPTYPE)
+	if (rme_u64(o + L(type_flags)) & RME_FLAG_HEAPTYPE)
 		return;
 	rme_sink_visit(sink, rme_type_dict(py, o));
 	rme_refs_field(sink, o, l->type_bases);
@@ -88,7 +88,7 @@ void rme_holds(struct rme_python *py, struct rme_type *t, rme_addr o, const stru
 	}
 	if (!t->leaf)
 		rme_refs_of(py, t, o, true, sink);
-	if (t->flags & FLAG_HEAPTYPE && !visits_type(py, t, o))
+	if (t->flags & RME_FLAG_HEAPTYPE && !visits_type(py, t, o))
 		rme_sink_visit(sink, t->address);
 	switch (t->kind) {
 	case RME_KIND_FUNCTION:

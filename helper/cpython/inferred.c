@@ -2,15 +2,10 @@
 
 #include "cpython/attribute.h"
 #include "cpython/conservative.h"
+#include "cpython/facts.h"
 #include "cpython/layout_rules.h"
 
-enum {
-	FLAG_MANAGED_DICT = 1u << 4, /* 3.11+ */
-	FLAG_HEAPTYPE = 1u << 9,
-	MAX_BASES = 1000,
-	MAX_SLOTS = 4096,
-	MAX_ITEMS = 1 << 30
-};
+enum { MAX_BASES = 1000, MAX_SLOTS = 4096, MAX_ITEMS = 1 << 30 };
 
 static rme_addr traverse_of(const struct rme_python *py, rme_addr type)
 {
@@ -61,8 +56,8 @@ static void native_rule(struct rme_python *py, rme_addr type, struct rme_rule *r
 		return;
 	bool items_known = found && rme_u64(known + L(type_itemsize));
 	ret->guessed = true;
-	ret->visits_type |= rme_python_has(py, 9) && has_flag(py, type, FLAG_HEAPTYPE);
-	ret->managed |= rme_python_has(py, 11) && has_flag(py, type, FLAG_MANAGED_DICT);
+	ret->visits_type |= rme_has_visited_heap_types(py) && has_flag(py, type, RME_FLAG_HEAPTYPE);
+	ret->managed |= rme_has_managed_dict(py) && has_flag(py, type, RME_FLAG_MANAGED_DICT);
 	ret->scan_from = found ? rme_u64(known + L(type_basicsize)) : L(object_size);
 	ret->scan_to = rme_u64(type + L(type_basicsize));
 	ret->scan_not = rme_u64(type + L(type_weaklistoffset));
@@ -113,14 +108,14 @@ static void python_rule(struct rme_python *py, rme_addr type, rme_addr native,
 	bool native_traverses = traverse_of(py, native);
 
 	find_slots(py, type, native, ret);
-	if (rme_python_has(py, 11) && has_flag(py, type, FLAG_MANAGED_DICT))
+	if (rme_has_managed_dict(py) && has_flag(py, type, RME_FLAG_MANAGED_DICT))
 		ret->python_managed = true;
 	else
 		ret->python_dict =
 		    rme_u64(type + L(type_dictoffset)) != rme_u64(native + L(type_dictoffset));
 	/* Since 3.9 only where no heap type below does it. */
-	ret->python_type =
-	    !rme_python_has(py, 9) || !native_traverses || !has_flag(py, native, FLAG_HEAPTYPE);
+	ret->python_type = !rme_has_visited_heap_types(py) || !native_traverses ||
+	                   !has_flag(py, native, RME_FLAG_HEAPTYPE);
 }
 
 static void make(struct rme_python *py, rme_addr type, struct rme_inferred *ret)

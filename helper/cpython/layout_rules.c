@@ -2,19 +2,16 @@
 
 #include "cpython/attribute.h"
 #include "cpython/conservative.h"
+#include "cpython/facts.h"
 #include "cpython/kind.h"
 #include "cpython/object.h"
 #include "cpython/readers.h"
 #include "cpython/type_name.h"
 
 enum {
-	FLAG_MANAGED_DICT = 1u << 4, /* 3.11+ */
-	FLAG_HEAPTYPE = 1u << 9,
 	MAX_BLOCKS = 1 << 28,
 	MAX_LINKS = 1 << 30,
 	MAX_ITEMS = 1 << 30,
-	/* pycore_frame.h, 3.11 to 3.13 */
-	FRAME_CLEARED = 4
 };
 
 /* PyObject_VisitManagedDict and what came before it (Objects/dictobject.c). */
@@ -26,14 +23,15 @@ void rme_refs_managed(struct rme_python *py, rme_addr o, const struct rme_sink *
 	rme_instance_read(py, o, &in);
 	/* gh-130327: since 3.13.13 a dict is visited instead of the inline values that it
 	 * shares, before that the values instead of the dict. */
-	if (in.dict && (!in.values || !rme_python_has(py, 13) || py->version >= 0x030d0d00)) {
+	if (in.dict && (!in.values || !rme_has_inline_values(py) ||
+	                rme_has_embedded_values_visited_by_dict(py))) {
 		rme_sink_visit(sink, in.dict);
-		if (rme_python_has(py, 12))
+		if (rme_has_managed_dict_visited_alone(py))
 			return;
 	}
 	if (!in.values)
 		return;
-	if (!rme_python_has(py, 13)) {
+	if (!rme_has_inline_values(py)) {
 		if (!in.keys || !rme_keys_read(py, in.keys, &keys))
 			return;
 		if (keys.n_entries < in.n_values)
@@ -48,7 +46,7 @@ static void read_dict(struct rme_python *py, rme_addr o, const struct rme_sink *
 {
 	rme_addr values = rme_ptr(o + L(dict_values));
 
-	if (values && HAS(values_embedded) && py->version < 0x030d0d00 &&
+	if (values && HAS(values_embedded) && !rme_has_embedded_values_visited_by_dict(py) &&
 	    rme_u8(values + L(values_embedded)))
 		return;
 	rme_refs_dict(py, o, false, sink);
@@ -142,7 +140,7 @@ static void read_generator(struct rme_python *py, rme_addr o, const struct rme_s
 	rme_refs_field(sink, o, l->gen_exc_value);
 	if (rme_type_of(py, o) == py->sym.async_generator)
 		rme_refs_field(sink, o, l->asyncgen_finalizer);
-	if (rme_i8(o + L(gen_frame_state)) < FRAME_CLEARED)
+	if (rme_i8(o + L(gen_frame_state)) < rme_constant(py, RME_frame_cleared))
 		rme_refs_iframe(py, o + L(gen_iframe), false, sink);
 }
 
@@ -385,7 +383,7 @@ static bool rule_of_kind(struct rme_python *py, rme_addr type, struct rme_rule *
 static bool rule_of_table(struct rme_python *py, rme_addr type, const char *name,
                           struct rme_rule *ret)
 {
-	bool heap = rme_u64(type + L(type_flags)) & FLAG_HEAPTYPE;
+	bool heap = rme_u64(type + L(type_flags)) & RME_FLAG_HEAPTYPE;
 	struct rme_direct direct;
 
 	if (!rme_direct_rule(py->layout, name, rme_u64(type + L(type_basicsize)), &direct) ||
@@ -402,7 +400,7 @@ bool rme_rule_find(struct rme_python *py, rme_addr type, struct rme_rule *ret)
 	const char *name;
 
 	*ret = (struct rme_rule){.reader = RME_READ_WORDS};
-	ret->managed = rme_python_has(py, 11) && flags & FLAG_MANAGED_DICT;
+	ret->managed = rme_has_managed_dict(py) && flags & RME_FLAG_MANAGED_DICT;
 	name = rme_type_c_name(py, type);
 	if (name && rule_of_table(py, type, name, ret))
 		return true;
@@ -412,6 +410,6 @@ bool rme_rule_find(struct rme_python *py, rme_addr type, struct rme_rule *ret)
 		return true;
 	}
 	/* Since 3.9 the tp_traverse of a heap type visits it. */
-	ret->visits_type = rme_python_has(py, 9) && flags & FLAG_HEAPTYPE;
+	ret->visits_type = rme_has_visited_heap_types(py) && flags & RME_FLAG_HEAPTYPE;
 	return rule_of_kind(py, type, ret) || (name && rme_rule_named(py, name, ret));
 }

@@ -3,6 +3,7 @@
 #include "cpython/attribute.h"
 #include "cpython/class.h"
 #include "cpython/dict.h"
+#include "cpython/facts.h"
 #include "cpython/object.h"
 #include "cpython/type.h"
 #include "cpython/type_name.h"
@@ -149,10 +150,9 @@ static bool type_has(struct rme_python *py, rme_addr object, const char *name)
  * their like only bind: they count as found. */
 static bool runs_code(struct rme_python *py, rme_addr attribute)
 {
-	const uint64_t heap = 1u << 9; /* Py_TPFLAGS_HEAPTYPE */
 	rme_addr type = rme_type_of(py, attribute);
 
-	if (rme_u64(type + (uint64_t)py->layout->type_flags) & heap)
+	if (rme_u64(type + (uint64_t)py->layout->type_flags) & RME_FLAG_HEAPTYPE)
 		return type_has(py, attribute, "__get__");
 	return rme_type_is(py, type, py->sym.property) || type == py->sym.getset_descriptor;
 }

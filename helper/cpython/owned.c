@@ -3,14 +3,9 @@
 #include "cpython/attribute.h"
 #include "cpython/conservative.h"
 #include "cpython/dict.h"
+#include "cpython/facts.h"
 #include "cpython/numpy.h"
 #include "cpython/readers.h"
-
-enum {
-	FLAG_INLINE_VALUES = 1u << 2, /* 3.13 */
-	FLAG_MANAGED_DICT = 1u << 4,
-	FLAG_HEAPTYPE = 1u << 9
-};
 
 /* The keys of a key table. */
 static void owned_keys(struct rme_python *py, rme_addr keys, const struct rme_sink *sink)
@@ -34,7 +29,7 @@ static void owned_dict(struct rme_python *py, rme_addr o, const struct rme_sink 
 		return;
 	if (k.unicode || values)
 		owned_keys(py, keys, sink);
-	if (values && HAS(values_embedded) && py->version < 0x030d0df0 &&
+	if (values && HAS(values_embedded) && !rme_has_embedded_values_visited_by_dict(py) &&
 	    rme_u8(values + L(values_embedded)))
 		sink->range(sink->arg, values + L(values_values), k.n_entries, 8);
 }
@@ -71,7 +66,7 @@ static void owned_type(struct rme_python *py, rme_addr o, const struct rme_sink 
 {
 	const struct rme_layout *l = py->layout;
 
-	if (!(rme_u64(o + L(type_flags)) & FLAG_HEAPTYPE))
+	if (!(rme_u64(o + L(type_flags)) & RME_FLAG_HEAPTYPE))
 		return;
 	rme_refs_field(sink, o, l->heaptype_name);
 	rme_refs_field(sink, o, l->heaptype_qualname);
@@ -86,9 +81,9 @@ static void owned_generator(struct rme_python *py, struct rme_type *t, rme_addr 
 
 	if (t->native == py->sym.coroutine)
 		rme_refs_field(sink, o, l->coro_origin);
-	/* One that runs right now shows no locals to its tp_traverse up to 3.13:
-	 * FRAME_EXECUTING is 0 (pycore_frame.h). */
-	if (HAS(gen_frame_state) && rme_i8(o + L(gen_frame_state)) == 0 &&
+	/* One that runs right now shows no locals to its tp_traverse up to 3.13. */
+	if (HAS(gen_frame_state) &&
+	    rme_i8(o + L(gen_frame_state)) == rme_constant(py, RME_frame_executing) &&
 	    rme_i32(o + L(gen_iframe) + L(iframe_stacktop)) < 0)
 		rme_refs_iframe_locals(py, o + L(gen_iframe), sink);
 }
@@ -100,8 +95,8 @@ static void owned_instance(struct rme_python *py, struct rme_type *t, rme_addr o
 {
 	struct rme_instance in;
 
-	if (!HAS(values_valid) || py->version >= 0x030d0df0 ||
-	    ~t->flags & (FLAG_INLINE_VALUES | FLAG_MANAGED_DICT))
+	if (!HAS(values_valid) || rme_has_embedded_values_visited_by_dict(py) ||
+	    ~t->flags & (RME_FLAG_INLINE_VALUES | RME_FLAG_MANAGED_DICT))
 		return;
 	rme_instance_read(py, o, &in);
 	if (in.values)
@@ -165,7 +160,7 @@ void rme_refs_owned(struct rme_python *py, struct rme_type *t, rme_addr o,
 	case RME_KIND_BYTESIO:
 		/* A buffer that nobody shares is in the object's own size already;
 		 * bytesio_traverse visits it since 3.12 (refs.c). */
-		if (!rme_python_has(py, 12) && rme_bytesio_shares(py, o))
+		if (!rme_has_bytesio_visits_buffer(py) && rme_bytesio_shares(py, o))
 			rme_refs_field(sink, o, l->bytesio_buf);
 		break;
 	case RME_KIND_MODULE:

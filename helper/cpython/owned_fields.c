@@ -1,8 +1,7 @@
 #include "cpython/owned_fields.h"
 
+#include "cpython/facts.h"
 #include "cpython/type_name.h"
-
-enum { FLAG_HAVE_GC = 1u << 14 };
 
 /* For the rows of owned.def. */
 enum which { ANY, NO_GC };
@@ -23,7 +22,7 @@ static unsigned take_row(const struct rme_python *py, bool gc, enum which which,
 bool rme_owned_fields(const struct rme_python *py, rme_addr native, uint16_t *ret, uint8_t *n_ret)
 {
 	const char *name = rme_type_c_name(py, native);
-	bool gc = rme_u64(native + L(type_flags)) & FLAG_HAVE_GC;
+	bool gc = rme_u64(native + L(type_flags)) & RME_FLAG_HAVE_GC;
 	unsigned n = 0;
 
 #define F(field) py->layout->field

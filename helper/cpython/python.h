@@ -35,12 +35,6 @@ struct rme_python {
 	struct rme_names *names; /* of types whose tp_name is not there */
 };
 
-/* Is the version at least MAJOR.MINOR? */
-static inline bool rme_python_has(const struct rme_python *py, unsigned minor)
-{
-	return (py->version >> 16 & 0xff) >= minor;
-}
-
 /* Appends the version as people write it: "3.12.1". */
 void rme_python_version_append(const struct rme_python *py, struct rme_buffer *out);
 

@@ -2,13 +2,10 @@
 
 #include "cpython/class.h"
 #include "cpython/dict.h"
+#include "cpython/facts.h"
 #include "cpython/object.h"
 
-enum {
-	FLAG_HEAPTYPE = 1u << 9,
-	OWNER_FRAME_OBJECT = 2, /* FRAME_OWNED_BY_FRAME_OBJECT, pycore_frame.h */
-	MAX_STACK = 1 << 20
-};
+enum { MAX_STACK = 1 << 20 };
 
 /* dict_traverse (Objects/dictobject.c) */
 void rme_refs_dict(struct rme_python *py, rme_addr dict, bool keys, const struct rme_sink *sink)
@@ -123,7 +120,8 @@ void rme_refs_frame(struct rme_python *py, rme_addr f, bool owned, const struct 
 	rme_refs_field(sink, f, l->frame_trace);
 	rme_refs_field(sink, f, l->frame_extra_locals);
 	rme_refs_field(sink, f, l->frame_locals_cache);
-	if (iframe && (owned || rme_u8(iframe + L(iframe_owner)) == OWNER_FRAME_OBJECT))
+	if (iframe && (owned || rme_u8(iframe + L(iframe_owner)) ==
+	                            rme_constant(py, RME_owned_by_frame_object)))
 		rme_refs_iframe(py, iframe, owned, sink);
 }
 
@@ -138,7 +136,7 @@ void rme_refs_structseq(struct rme_python *py, struct rme_type *t, rme_addr o,
 		n_fields = rme_dict_get_str(py, dict, "n_fields", 8);
 	if (!n_fields || !rme_int_value(py, n_fields, &n) || n < 0 || n > MAX_STACK)
 		n = (int64_t)rme_sequence_length(py, o);
-	if (rme_python_has(py, 9) && t->flags & FLAG_HEAPTYPE)
+	if (rme_has_visited_heap_types(py) && t->flags & RME_FLAG_HEAPTYPE)
 		rme_sink_visit(sink, t->address);
 	sink->range(sink->arg, o + L(tuple_items), (uint64_t)n, 8);
 }

@@ -1,5 +1,6 @@
 #include "cpython/refs.h"
 
+#include "cpython/facts.h"
 #include "cpython/inferred.h"
 #include "cpython/numpy.h"
 #include "cpython/object.h"
@@ -41,7 +42,7 @@ static bool refs_builtin(struct rme_python *py, struct rme_type *t, rme_addr o, 
 		return true;
 	case RME_KIND_STRUCTSEQ:
 		/* Up to 3.12 its code asks the thread state, which may be none. */
-		if (rme_python_has(py, 13))
+		if (rme_has_structseq_traverse_alone(py))
 			return false;
 		rme_refs_structseq(py, t, o, sink);
 		return true;

@@ -161,7 +161,7 @@ static int thread_fields(void *arg, const struct rme_python_thread *t)
 	thread_field(r, t->tstate, l->thread_exc_traceback, "traceback being raised");
 	thread_field(r, t->tstate, l->thread_async_exc, "asynchronous exception");
 	thread_field(r, t->tstate, l->thread_exc_state_value, "exception being handled");
-	if (!rme_python_has(r->py, 11)) {
+	if (!rme_has_one_exception_word(r->py)) {
 		/* _PyErr_StackItem: exc_type, exc_value, exc_traceback */
 		thread_field(r, t->tstate, l->thread_exc_state_value - 8,
 		             "exception being handled");

@@ -3,6 +3,7 @@
 #ifndef RME_CPYTHON_ROOTS_H
 #define RME_CPYTHON_ROOTS_H
 
+#include "cpython/facts.h"
 #include "cpython/frame.h"
 
 enum rme_root_kind {
@@ -50,7 +51,8 @@ bool rme_collector_each(struct rme_python *py, rme_object_fn fn, void *arg);
 static inline bool rme_is_immortal(const struct rme_python *py, rme_addr object)
 {
 	/* Include/object.h, _Py_IsImmortal: the low half is negative. */
-	return rme_python_has(py, 12) && rme_i32(object + (uint64_t)py->layout->object_refcnt) < 0;
+	return rme_has_immortal_objects(py) &&
+	       rme_i32(object + (uint64_t)py->layout->object_refcnt) < 0;
 }
 
 #endif

@@ -2,10 +2,9 @@
  * the C file named at each, the same from 3.8 to 3.13 unless said otherwise. */
 #include "cpython/size.h"
 #include "cpython/dict.h"
+#include "cpython/facts.h"
 #include "cpython/numpy.h"
 #include "cpython/object.h"
-
-enum { FLAG_HEAPTYPE = 1u << 9 };
 
 static uint64_t magnitude(int64_t n)
 {
@@ -35,7 +34,7 @@ static uint64_t size_int(const struct rme_python *py, const struct rme_type *t, 
 		return t->basicsize + 4 * (digits ? digits : 1);
 	}
 	digits = magnitude(rme_i64(o + L(var_size)));
-	if (!digits && py->version >= 0x030b02f0) /* one digit is always there since 3.11.2 */
+	if (!digits && rme_has_int_zero_has_digit(py))
 		digits = 1;
 	return L(int_digits) + 4 * digits;
 }
@@ -112,7 +111,7 @@ static uint64_t size_odict(const struct rme_python *py, const struct rme_type *t
 /* type.__sizeof__ (Objects/typeobject.c): the metatype's own fields do not count. */
 static uint64_t size_type(const struct rme_python *py, rme_addr o)
 {
-	if (!(rme_u64(o + L(type_flags)) & FLAG_HEAPTYPE))
+	if (!(rme_u64(o + L(type_flags)) & RME_FLAG_HEAPTYPE))
 		return L(type_size);
 	rme_addr keys = rme_ptr(o + L(heaptype_cached_keys));
 	return L(heaptype_size) + (keys ? size_keys(py, keys) : 0);
@@ -345,11 +344,11 @@ static uint64_t tuple_length(const struct rme_python *py, rme_addr o, int32_t fi
  * where the metatype is `type` itself. */
 static bool has_headers(const struct rme_python *py, const struct rme_type *t, rme_addr o)
 {
-	if (!rme_python_has(py, 11))
+	if (!rme_has_headers_by_type(py))
 		return rme_is_gc(py, t, o);
-	if (!rme_python_has(py, 13) || t->address != py->sym.type)
+	if (!rme_has_headers_of_static_types_left_out(py) || t->address != py->sym.type)
 		return true;
-	return rme_u64(o + L(type_flags)) & FLAG_HEAPTYPE;
+	return rme_u64(o + L(type_flags)) & RME_FLAG_HEAPTYPE;
 }
 
 uint64_t rme_size_of(struct rme_python *py, struct rme_type *t, rme_addr o)

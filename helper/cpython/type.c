@@ -1,17 +1,11 @@
 #include "cpython/type.h"
 
 #include "cpython/dict.h"
+#include "cpython/facts.h"
 #include "cpython/kind.h"
 #include "cpython/object.h"
 
-enum {
-	FLAG_MANAGED_WEAKREF = 1u << 3, /* 3.12+ */
-	FLAG_MANAGED_DICT = 1u << 4,    /* 3.11+ */
-	FLAG_HEAPTYPE = 1u << 9,
-	FLAG_HAVE_GC = 1u << 14,
-	MAX_BASES = 1000,
-	MAX_BASICSIZE = 1 << 24
-};
+enum { MAX_BASES = 1000, MAX_BASICSIZE = 1 << 24 };
 
 bool rme_code_callable(const struct rme_python *py, rme_addr code)
 {
@@ -34,7 +28,7 @@ bool rme_is_gc(const struct rme_python *py, const struct rme_type *t, rme_addr o
 		return t->gc;
 	/* type's tp_is_gc: only heap types are tracked (Objects/typeobject.c). */
 	if (t->is_type)
-		return rme_u64(object + (uint64_t)py->layout->type_flags) & FLAG_HEAPTYPE;
+		return rme_u64(object + (uint64_t)py->layout->type_flags) & RME_FLAG_HEAPTYPE;
 	/* code objects and ≤3.10 tuples have none; an extension's own is called. */
 	if (rme_code_callable(py, t->is_gc))
 		return ((int (*)(rme_addr))t->is_gc)(object) != 0;
@@ -47,7 +41,7 @@ static bool is_python_class(const struct rme_python *py, rme_addr type)
 	const struct rme_layout *l = py->layout;
 	const struct rme_types *types = py->types;
 
-	if (!(rme_u64(type + (uint64_t)l->type_flags) & FLAG_HEAPTYPE))
+	if (!(rme_u64(type + (uint64_t)l->type_flags) & RME_FLAG_HEAPTYPE))
 		return false;
 	return rme_ptr(type + (uint64_t)l->type_traverse) == types->subtype_traverse ||
 	       rme_ptr(type + (uint64_t)l->type_dealloc) == types->subtype_dealloc;
@@ -120,15 +114,15 @@ static void describe(struct rme_python *py, struct rme_type *t)
 
 	t->itemsize = rme_u64(a + (uint64_t)l->type_itemsize);
 	t->flags = rme_u64(a + (uint64_t)l->type_flags);
-	t->gc = t->flags & FLAG_HAVE_GC;
+	t->gc = t->flags & RME_FLAG_HAVE_GC;
 	t->is_type = t->flags & RME_TYPE_SUBCLASS;
 	t->is_gc = rme_ptr(a + (uint64_t)l->type_is_gc);
 	t->presize = t->gc ? (uint64_t)l->gc_head_size : 0;
-	if (t->flags & (FLAG_MANAGED_DICT | (rme_python_has(py, 12) ? FLAG_MANAGED_WEAKREF : 0)) &&
-	    rme_python_has(py, 11))
+	if ((rme_has_managed_dict(py) && t->flags & RME_FLAG_MANAGED_DICT) ||
+	    (rme_has_managed_weakref(py) && t->flags & RME_FLAG_MANAGED_WEAKREF))
 		t->presize += 16;
-	if (t->flags & FLAG_MANAGED_DICT && rme_python_has(py, 11) && !rme_python_has(py, 13))
-		t->values_before = rme_python_has(py, 12) ? 24 : 32;
+	if (rme_has_managed_dict(py) && t->flags & RME_FLAG_MANAGED_DICT)
+		t->values_before = (uint8_t)rme_constant(py, RME_values_before);
 	t->native = native_base(py, a);
 	t->is_python = t->native != a;
 	t->kind = (uint8_t)native_kind(py, t->native);
@@ -160,7 +154,7 @@ static void describe(struct rme_python *py, struct rme_type *t)
 	find_sizeof(py, t);
 	if (!rme_owned_fields(py, t->native, t->owned, &t->n_owned))
 		t->guess_owned = t->kind == RME_KIND_OTHER &&
-		                 !(rme_u64(t->native + (uint64_t)l->type_flags) & FLAG_HAVE_GC);
+		                 !(rme_u64(t->native + (uint64_t)l->type_flags) & RME_FLAG_HAVE_GC);
 	if (t->is_python && t->kind == RME_KIND_OBJECT && t->size_by == RME_SIZEOF_OBJECT &&
 	    !t->itemsize && t->traverse && !t->is_gc)
 		t->fast = RME_FAST_INSTANCE;
@@ -273,7 +267,7 @@ static void find_subtype(struct rme_python *py)
 	/* Not rme_type_get: it would take the class for one in C before this is known. */
 	rme_addr type = spec ? rme_type_of(py, spec) : 0;
 	if (!type || !rme_is_a(py, type, RME_TYPE_SUBCLASS) ||
-	    !(rme_u64(type + (uint64_t)l->type_flags) & FLAG_HEAPTYPE))
+	    !(rme_u64(type + (uint64_t)l->type_flags) & RME_FLAG_HEAPTYPE))
 		return;
 	py->types->subtype_traverse = rme_ptr(type + (uint64_t)l->type_traverse);
 	py->types->subtype_dealloc = rme_ptr(type + (uint64_t)l->type_dealloc);

@@ -5,10 +5,9 @@
 #include "cpython/class.h"
 #include "cpython/dict.h"
 #include "cpython/discover.h"
+#include "cpython/facts.h"
 #include "cpython/known.h"
 #include "cpython/str.h"
-
-enum { FLAG_HEAPTYPE = 1u << 9 };
 
 /* Names that were found for types whose tp_name cannot be read: open addressing by
  * address, in the arena. */
@@ -202,7 +201,7 @@ static const char *discovered_name(const struct rme_python *py, rme_addr type)
 
 	if (!room_for_one(py, names))
 		return NULL;
-	if (rme_u64(type + L(type_flags)) & FLAG_HEAPTYPE) {
+	if (rme_u64(type + L(type_flags)) & RME_FLAG_HEAPTYPE) {
 		if (!name_slot(names, type)->type)
 			name_heap_type(py, names, type);
 	} else if (!names->searched) {
@@ -226,7 +225,7 @@ void rme_type_name_append(const struct rme_python *py, rme_addr type, struct rme
 	const struct rme_layout *l = py->layout;
 	size_t start = out->size;
 
-	if (rme_u64(type + L(type_flags)) & FLAG_HEAPTYPE) {
+	if (rme_u64(type + L(type_flags)) & RME_FLAG_HEAPTYPE) {
 		rme_addr dict = rme_type_dict(py, type);
 		rme_addr module =
 		    dict ? rme_dict_get_str(py, dict, module_key, sizeof module_key - 1) : 0;

@@ -1,8 +1,9 @@
 #include "query/heap_graph.h"
 
+#include "cpython/facts.h"
 #include "query/kept.h"
 
-enum { BATCH = 32, CHECK_EVERY = 1 << 14, FLAG_HEAPTYPE = 1u << 9 };
+enum { BATCH = 32, CHECK_EVERY = 1 << 14 };
 
 /* The second pass over the objects, in ascending order of address: for that, most of
  * memory comes by itself, and the tables of the index stay in the cache. */
@@ -213,7 +214,7 @@ static bool is_static_type(struct rme_query_ctx *ctx, rme_addr object)
 	struct rme_type *t = rme_type_get(&ctx->py, rme_type_of(&ctx->py, object));
 
 	return t && t->is_type &&
-	       !(rme_u64(object + (uint64_t)ctx->py.layout->type_flags) & FLAG_HEAPTYPE);
+	       !(rme_u64(object + (uint64_t)ctx->py.layout->type_flags) & RME_FLAG_HEAPTYPE);
 }
 
 static void add_unnamed(struct build *b)

@@ -1,11 +1,12 @@
 /* py-types: how many objects of each type, and their bytes; of the whole heap, or of what
  * an EXPR reaches. */
+#include "cpython/facts.h"
 #include "cpython/str.h"
 #include "cpython/type_name.h"
 #include "query/retained.h"
 #include "runtime/sort.h"
 
-enum { MAX_NAME = 512, N_LENGTHS = 48, MAX_PARTS = 5, FLAG_HEAPTYPE = 1u << 9 };
+enum { MAX_NAME = 512, N_LENGTHS = 48, MAX_PARTS = 5 };
 
 /* Objects whose length is 0, 1, 2 and 3, 4 to 7, and so on by powers of two. */
 struct length {
@@ -112,7 +113,7 @@ static void name_of(struct rme_query_ctx *ctx, struct rme_type *t, struct rme_bu
 	if (!RME_GUARD(ctx->guards, &guard))
 		return;
 	rme_type_name_append(py, t->address, name);
-	if (t->flags & FLAG_HEAPTYPE)
+	if (t->flags & RME_FLAG_HEAPTYPE)
 		rme_str_append(py, rme_ptr(t->address + (uint64_t)py->layout->heaptype_qualname),
 		               MAX_NAME, &q);
 	rme_guard_pop(ctx->guards, &guard);

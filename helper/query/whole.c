@@ -1,10 +1,11 @@
 #include "query/whole.h"
 
+#include "cpython/facts.h"
 #include "cpython/fast.h"
 #include "cpython/holds.h"
 #include "graph/walk.h"
 
-enum { MAX_ROOTS = 1 << 24, MAX_WORDS = 1 << 20, FLAG_HEAPTYPE = 1u << 9 };
+enum { MAX_ROOTS = 1 << 24, MAX_WORDS = 1 << 20 };
 
 /* Only what is immortal stays because it is interned (3.12+). */
 static void interned_strings(struct rme_whole *w, const struct rme_sink *sink)
@@ -124,7 +125,7 @@ static void add_type(void *arg, struct rme_type *t)
 	struct rme_whole *w = arg;
 	struct rme_root root = {.object = t->address, .line = -1, .kind = RME_ROOT_TYPE};
 
-	if (!(t->flags & FLAG_HEAPTYPE) && !rme_visited_has(&w->walk.visited, t->address))
+	if (!(t->flags & RME_FLAG_HEAPTYPE) && !rme_visited_has(&w->walk.visited, t->address))
 		add_root(w, &root);
 }
 

@@ -126,6 +126,20 @@ def test_no_libc_in_the_helper(folder):
     assert not wrong
 
 
+def test_versions_of_cpython_are_compared_in_one_place():
+    """facts.def says since when something holds, and flags have one definition."""
+    compare = re.compile(r"py->version (?:[<>]|>=|<=|==) 0x|\bFLAG_(?!OWNDATA)\w+ =|1u? << 9\b")
+    folder = HELPER / "cpython"
+    wrong = ["%s:%d" % (path.relative_to(HELPER), number)
+             for path in c_files("cpython") + c_files("query")
+             if path not in (folder / "facts.h", folder / "boot.c")
+             and folder / "layouts" not in path.parents
+             for number, line in enumerate(path.read_text().splitlines(), 1) if compare.search(line)]
+    assert not wrong
+    rows = re.findall(r"^FACT\((\w+),", (folder / "facts.def").read_text(), re.M)
+    assert len(set(rows)) == len(rows) > 10
+
+
 def test_only_the_layout_generator_includes_python_h():
     wrong = [str(path.relative_to(matrix.ROOT)) for path in tracked("*.c", "*.h", "*.inc", "*.def")
              if "Python.h" in includes(path)
