@@ -191,11 +191,56 @@ static void explain(struct rme_python *py, const struct rme_layout *l, struct rm
 		return;
 	}
 	struct rme_buffer s = rme_error_begin(error, "layout-mismatch", "this is Python ");
-	rme_python_version_append(py, &s);
+	rme_version_append(py->version, &s);
 	rme_buffer_text(&s,
 	                ", but its structures in memory are not those of any build of it that is "
 	                "known here (a debug, free-threaded or patched build?)");
 	rme_error_end(error, &s);
+}
+
+/* "release builds of CPython 3.8 to 3.13 with the GIL", by the tables that there are. */
+static void supported_append(struct rme_buffer *out)
+{
+	unsigned last = 0;
+
+	while (rme_layout_at(last + 1))
+		last++;
+	rme_buffer_text(out, "release builds of CPython ");
+	rme_version_append(rme_layout_at(0)->minor_first, out);
+	rme_buffer_text(out, " to ");
+	rme_version_append(rme_layout_at(last)->minor_last, out);
+	rme_buffer_text(out, " with the GIL");
+}
+
+/* "this process runs ", `what`, its version unless that is 0, and what would do. */
+static void unsupported(const char *what, uint32_t version, struct rme_error *error)
+{
+	struct rme_buffer s = rme_error_begin(error, "unsupported-python", "this process runs ");
+
+	rme_buffer_text(&s, what);
+	if (version)
+		rme_version_append(version, &s);
+	rme_buffer_text(&s, "; ");
+	supported_append(&s);
+	rme_buffer_text(&s, " are supported");
+	rme_error_end(error, &s);
+}
+
+/* Builds whose structures are others than those of the tables, told without any of their
+ * fields: by the head of _PyRuntime, the same in every build since 3.13, and by a function
+ * that only builds which check reference counts have (Py_DEBUG; Include/object.h). */
+static bool other_build(struct rme_python *py, struct rme_error *error)
+{
+	rme_addr runtime = py->sym.runtime;
+	uint32_t version = runtime ? rme_discover_version(runtime) : 0;
+
+	if (version && rme_discover_free_threaded(runtime))
+		unsupported("the free-threaded build of Python ", version, error);
+	else if (py->sym.negative_refcount)
+		unsupported("a debug build (Py_DEBUG) of Python ", find_version(py), error);
+	else
+		return false;
+	return true;
 }
 
 static bool choose_layout(struct rme_python *py, struct rme_error *error)
@@ -217,11 +262,7 @@ static bool choose_layout(struct rme_python *py, struct rme_error *error)
 	}
 	py->layout = candidate;
 	if (!candidate) {
-		struct rme_buffer s =
-		    rme_error_begin(error, "unsupported-python", "this process runs Python ");
-		rme_python_version_append(py, &s);
-		rme_buffer_text(&s, "; CPython 3.8 to 3.13 are supported");
-		rme_error_end(error, &s);
+		unsupported("Python ", py->version, error);
 		return false;
 	}
 	struct rme_guard guard;
@@ -237,15 +278,12 @@ static bool choose_layout(struct rme_python *py, struct rme_error *error)
 /* A 3.7 exports the same symbols as a 3.8: told apart by the size of a type. */
 static bool too_old(struct rme_python *py, struct rme_error *error)
 {
-	uint64_t type_basicsize = 32; /* tp_basicsize in every version */
+	uint64_t type_basicsize = 32; /* tp_basicsize in every version, with the GIL */
 
 	if (py->sym.pystring)
-		rme_error_set(error, "unsupported-python",
-		              "this process runs Python 2; CPython 3.8 to 3.13 are supported");
+		unsupported("Python 2", 0, error);
 	else if (!py->sym.runtime || rme_u64(py->sym.type + type_basicsize) < 880)
-		rme_error_set(error, "unsupported-python",
-		              "this process runs Python 3.7 or older; CPython 3.8 to 3.13 are "
-		              "supported");
+		unsupported("Python 3.7 or older", 0, error);
 	else
 		return false;
 	return true;
@@ -275,10 +313,12 @@ static bool try_each_version(struct rme_python *py, struct rme_error *error)
 			return true;
 		}
 	}
-	rme_error_set(
+	struct rme_buffer s = rme_error_begin(
 	    error, "layout-mismatch",
 	    "the binary of this process that holds CPython is not here, and what is at its "
-	    "_PyRuntime is not of any version from 3.8 to 3.13 that is known");
+	    "_PyRuntime is not as in ");
+	supported_append(&s);
+	rme_error_end(error, &s);
 	return false;
 }
 
@@ -290,7 +330,7 @@ static bool init_by_symbols(struct rme_python *py, struct rme_error *error)
 	if (py->request->runtime)
 		py->sym.runtime = py->request->runtime;
 	if (RME_GUARD(py->guards, &guard)) {
-		ok = !too_old(py, error);
+		ok = !other_build(py, error) && !too_old(py, error);
 		rme_guard_pop(py->guards, &guard);
 	} else {
 		rme_error_set(error, "not-python", "the data of the Python library cannot be read");
@@ -319,6 +359,14 @@ static bool init_by_discovery(struct rme_python *py, struct rme_error *error)
 		              "_PyRuntime");
 		return false;
 	}
+	struct rme_guard guard;
+	volatile bool other = false;
+	if (RME_GUARD(py->guards, &guard)) {
+		other = other_build(py, error);
+		rme_guard_pop(py->guards, &guard);
+	}
+	if (other)
+		return false;
 	py->version = read_version(py);
 	return py->version ? choose_layout(py, error) : try_each_version(py, error);
 }

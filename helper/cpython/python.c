@@ -1,9 +1,7 @@
 #include "cpython/python.h"
 
-void rme_python_version_append(const struct rme_python *py, struct rme_buffer *out)
+void rme_version_append(uint32_t version, struct rme_buffer *out)
 {
-	uint32_t version = py->version;
-
 	rme_buffer_unsigned(out, version >> 24);
 	rme_buffer_char(out, '.');
 	rme_buffer_unsigned(out, version >> 16 & 0xff);

@@ -35,8 +35,8 @@ struct rme_python {
 	struct rme_names *names; /* of types whose tp_name is not there */
 };
 
-/* Appends the version as people write it: "3.12.1". */
-void rme_python_version_append(const struct rme_python *py, struct rme_buffer *out);
+/* Appends a version (PY_VERSION_HEX) as people write it: "3.12.1". */
+void rme_version_append(uint32_t version, struct rme_buffer *out);
 
 /* The type of an object, without any check. */
 static inline rme_addr rme_type_of(const struct rme_python *py, rme_addr object)

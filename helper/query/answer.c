@@ -156,7 +156,7 @@ void rme_query_answer(struct rme_block *block, struct rme_arena *arena, struct r
 	    rme_heap_init(ctx)) {
 		if (ctx->allocated)
 			rme_allocated_init(&ctx->py);
-		rme_python_version_append(&ctx->py, &text);
+		rme_version_append(ctx->py.version, &text);
 		rme_json_open(&ctx->json, NULL);
 		rme_json_text(&ctx->json, "python", version, text.size);
 		run_query(ctx);
