@@ -9,7 +9,6 @@ enum {
 	MAX_INTERPRETERS = 10000,
 	MAX_VARIABLES = 1 << 16,
 	N_GENERATIONS = 3,
-	MAX_OBJECTS_LOG2 = 40,
 	OWNED_BY_THREAD = 0, /* pycore_frame.h */
 	OWNED_BY_CSTACK = 3,
 	GC_NEXT_MASK = 3 /* _gc_next and _gc_prev have flags in their low bits */
@@ -296,22 +295,49 @@ void rme_root_append(struct rme_python *py, const struct rme_root *root, struct 
 	}
 }
 
-/* One ring of PyGC_Head: next, previous; the object follows its head. */
-static void ring_each(struct rme_python *py, rme_addr head, rme_object_fn fn, void *arg)
-{
-	rme_addr node = rme_ptr(head) & ~(rme_addr)GC_NEXT_MASK;
+enum way { NEXT = 0, PREVIOUS = 8 };
 
-	for (uint64_t n = 0; node != head && node && n < 1ull << MAX_OBJECTS_LOG2; n++) {
-		rme_addr next = rme_ptr(node) & ~(rme_addr)GC_NEXT_MASK;
-		__builtin_prefetch((const void *)next);
-		fn(arg, node + L(gc_head_size));
-		node = next;
-	}
+static rme_addr linked(rme_addr node, enum way way)
+{
+	return rme_ptr(node + way) & ~(rme_addr)GC_NEXT_MASK;
 }
 
-bool rme_collector_each(struct rme_python *py, rme_object_fn fn, void *arg)
+/* Goes along a ring of PyGC_Head (next, previous; the object follows) as long as the way back is
+ * linked too: so it never comes to the same one twice. False where that is not so. */
+static bool ring_each(struct rme_python *py, rme_addr head, enum way way, rme_object_fn fn,
+                      void *arg)
 {
-	volatile bool complete = true;
+	rme_addr before = head, node = linked(head, way);
+
+	if (!node)
+		return !linked(head, NEXT + PREVIOUS - way); /* not made yet */
+	while (node != head) {
+		rme_addr next = linked(node, way);
+		__builtin_prefetch((const void *)next);
+		if (linked(node, NEXT + PREVIOUS - way) != before)
+			return false;
+		fn(arg, node + L(gc_head_size));
+		before = node;
+		node = next;
+	}
+	return true;
+}
+
+static bool ring_guarded(struct rme_python *py, rme_addr head, enum way way, rme_object_fn fn,
+                         void *arg)
+{
+	struct rme_guard guard;
+
+	if (!RME_GUARD(py->guards, &guard))
+		return false;
+	bool closed = ring_each(py, head, way, fn, arg);
+	rme_guard_pop(py->guards, &guard);
+	return closed;
+}
+
+enum rme_lists rme_collector_each(struct rme_python *py, rme_object_fn fn, void *arg)
+{
+	volatile enum rme_lists lists = RME_LISTS_COMPLETE;
 	struct rme_guard guard;
 
 	for (volatile uint64_t i = 0; i < MAX_INTERPRETERS; i++) {
@@ -323,7 +349,7 @@ bool rme_collector_each(struct rme_python *py, rme_object_fn fn, void *arg)
 				gc = HAS(interp_gc) ? interp + L(interp_gc)
 				                    : py->sym.runtime + L(runtime_gc);
 			if (gc && rme_i32(gc + L(gc_collecting))) {
-				complete = false;
+				lists = RME_LISTS_AT_WORK;
 				list = N_GENERATIONS + 1;
 			}
 			rme_guard_pop(py->guards, &guard);
@@ -335,15 +361,13 @@ bool rme_collector_each(struct rme_python *py, rme_object_fn fn, void *arg)
 			    list == N_GENERATIONS
 				? gc + L(gc_permanent)
 				: gc + L(gc_generations) + (uint64_t)list * L(gc_generation_size);
-			if (RME_GUARD(py->guards, &guard)) {
-				ring_each(py, head, fn, arg);
-				rme_guard_pop(py->guards, &guard);
-			} else {
-				complete = false;
+			if (!ring_guarded(py, head, NEXT, fn, arg)) {
+				lists = RME_LISTS_BROKEN;
+				ring_guarded(py, head, PREVIOUS, fn, arg);
 			}
 		}
 		if (!HAS(interp_gc))
 			break; /* one collector for all interpreters */
 	}
-	return complete;
+	return lists;
 }

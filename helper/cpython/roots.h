@@ -41,11 +41,18 @@ void rme_roots_each(struct rme_python *py, rme_root_fn fn, void *arg);
  * `builtins`. Holds its own guard. */
 void rme_root_append(struct rme_python *py, const struct rme_root *root, struct rme_buffer *out);
 
+/* What the collector's lists were found to be. */
+enum rme_lists {
+	RME_LISTS_COMPLETE,
+	RME_LISTS_AT_WORK, /* a collection is in progress somewhere: its lists were left out */
+	RME_LISTS_BROKEN   /* one is not linked as it should be */
+};
+
 /* Calls fn for every object in the collector's lists, all generations of all
- * interpreters. False when a collection is in progress somewhere: then its lists are
- * incomplete and were left out. Holds its own guards. */
+ * interpreters; of a broken one for what can be reached from both ends, perhaps twice.
+ * Holds its own guards. */
 typedef void (*rme_object_fn)(void *arg, rme_addr object);
-bool rme_collector_each(struct rme_python *py, rme_object_fn fn, void *arg);
+enum rme_lists rme_collector_each(struct rme_python *py, rme_object_fn fn, void *arg);
 
 /* Is the object immortal (3.12+): its reference count stands still. */
 static inline bool rme_is_immortal(const struct rme_python *py, rme_addr object)

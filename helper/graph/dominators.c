@@ -57,15 +57,42 @@ static bool search(struct work *k, const struct rme_csr *g, uint32_t start,
 	}
 }
 
-/* What the root does not reach: first from where nothing leads to, then from anywhere. */
-static bool search_rest(struct work *k, const struct rme_csr *g, const struct rme_csr *in,
-                        const volatile uint32_t *cancel)
+/* Of the arrays, what is beyond the numbers that were given is free. */
+static bool find_entries(struct work *k, const struct rme_csr *g, struct rme_garbage *garbage,
+                         struct rme_arena *arena, const volatile uint32_t *cancel)
 {
-	for (int pass = 0; pass < 2 && k->n < g->n; pass++)
-		for (uint32_t v = 0; v < g->n; v++)
-			if (k->number[v] == RME_NO_NODE && (pass || !rme_csr_degree(in, v)) &&
-			    !search(k, g, v, cancel))
-				return false;
+	uint32_t m = g->n - k->n, *nodes = rme_arena_alloc(arena, m * sizeof *nodes), n = 0;
+	struct rme_components c = {.g = g,
+	                           .rank = k->number,
+	                           .nodes = nodes,
+	                           .base = k->n,
+	                           .m = m,
+	                           .room = {k->node + k->n, k->parent + k->n, k->idom + k->n}};
+
+	for (uint32_t v = 0; nodes && v < g->n; v++)
+		if (k->number[v] == RME_NO_NODE)
+			nodes[n++] = v;
+	return nodes && rme_components_entries(&c, garbage, cancel);
+}
+
+/* What the root does not reach is entered by the components that nothing enters. */
+static bool search_rest(struct work *k, const struct rme_csr *g, struct rme_garbage *garbage,
+                        struct rme_arena *arena, const volatile uint32_t *cancel)
+{
+	uint32_t *entries = k->node + g->n, n;
+
+	if (k->n == g->n)
+		return true;
+	if (!garbage->entries && !find_entries(k, g, garbage, arena, cancel))
+		return false;
+	/* At the end, where numbers arrive last: one reaches no other. */
+	n = garbage->n_entries;
+	entries -= n;
+	memmove(entries, garbage->entries, n * sizeof *entries);
+	garbage->entries = NULL;
+	for (uint32_t i = 0; i < n; i++)
+		if (!search(k, g, entries[i], cancel))
+			return false;
 	return true;
 }
 
@@ -128,7 +155,7 @@ static void work_on(struct work *k, const struct rme_csr *in, uint32_t w)
 }
 
 bool rme_dominators_init(struct rme_dominators *d, const struct rme_csr *out,
-                         const struct rme_csr *in, uint32_t root, bool all,
+                         const struct rme_csr *in, uint32_t root, struct rme_garbage *garbage,
                          const struct rme_dominators_memory *memory,
                          const volatile uint32_t *cancel)
 {
@@ -141,7 +168,10 @@ bool rme_dominators_init(struct rme_dominators *d, const struct rme_csr *out,
 	if (!k.node || !k.parent || !k.idom)
 		return false;
 	memset(k.number, 0xff, size);
-	if (!search(&k, out, root, cancel) || (all && !search_rest(&k, out, in, cancel)))
+	if (!search(&k, out, root, cancel))
+		return false;
+	uint32_t n_alive = k.n;
+	if (garbage && !search_rest(&k, out, garbage, memory->arena, cancel))
 		return false;
 	k.semi = memory->scratch;
 	k.label = memory->scratch + out->n;
@@ -164,6 +194,7 @@ bool rme_dominators_init(struct rme_dominators *d, const struct rme_csr *out,
 	k.idom[0] = 0;
 	*d = (struct rme_dominators){
 	    .n = k.n,
+	    .n_alive = n_alive,
 	    .number = k.number,
 	    .node = k.node,
 	    .idom = k.idom,

@@ -9,10 +9,11 @@
 #ifndef RME_GRAPH_DOMINATORS_H
 #define RME_GRAPH_DOMINATORS_H
 
-#include "graph/csr.h"
+#include "graph/components.h"
 
 struct rme_dominators {
 	uint32_t n;       /* nodes that the root reaches, itself included */
+	uint32_t n_alive; /* the first of these: not garbage */
 	uint32_t *number; /* of a node; RME_NO_NODE: not reached */
 	uint32_t *node;   /* of a number */
 	uint32_t *idom;   /* of a number; the root's is itself */
@@ -21,16 +22,15 @@ struct rme_dominators {
 };
 
 /* `out` and `in` are the graph and the same turned around. Nodes that the root does not
- * reach get no number, or, with `all`, count as its children as far as they do not reach
- * each other. Takes 24 bytes per node: 12 from the arena, and of the caller's `spare` a
- * word per node and of `scratch` two. `scratch` is written only after `out` was read for
- * the last time, so it may be out->to. */
+ * reach get no number, or, with `garbage`, are entered as that says, by edges of the root. Takes 24
+ * bytes per node: 12 from the arena, and of the caller's `spare` a word per node and of `scratch`
+ * two. `scratch` is written only after `out` was read for the last time, so it may be out->to. */
 struct rme_dominators_memory {
 	struct rme_arena *arena;
 	uint32_t *spare, *scratch;
 };
 bool rme_dominators_init(struct rme_dominators *d, const struct rme_csr *out,
-                         const struct rme_csr *in, uint32_t root, bool all,
+                         const struct rme_csr *in, uint32_t root, struct rme_garbage *garbage,
                          const struct rme_dominators_memory *memory,
                          const volatile uint32_t *cancel);
 

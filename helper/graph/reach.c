@@ -1,5 +1,7 @@
 #include "graph/reach.h"
 
+#include "graph/components.h"
+
 enum { CHECK_EVERY = 1 << 16, TALLY = 1 << 10, AHEAD = 16 };
 
 static inline bool has_bit(const uint64_t *bits, uint32_t v)
@@ -12,84 +14,25 @@ static inline bool is_cancelled(const volatile uint32_t *cancel)
 	return cancel && *cancel;
 }
 
-/* Strongly connected components after Pearce ("A space-efficient algorithm for finding
- * strongly connected components", 2016), iterative. rank[v] is 0 for a node not met
- * yet; while it is at work, its number or the lowest one that it leads to; afterwards
- * the number of its component from the upper end, which is above all ranks at work. */
-struct search {
-	const struct rme_csr *g;
-	const uint64_t *leave_out;
-	uint32_t *rank;
-	uint32_t *nodes; /* from below: the path; from above: done, in no component yet */
-	uint32_t *edges; /* of the path: the edge to look at next */
-	uint32_t *own;   /* of the path: the rank that the node was given */
-	uint32_t n_path, stack;
-	uint32_t index, component;
-};
-
-static void enter(struct search *s, uint32_t v)
-{
-	s->nodes[s->n_path] = v;
-	s->edges[s->n_path] = s->g->first[v];
-	s->own[s->n_path++] = s->rank[v] = s->index++;
-}
-
-static void leave(struct search *s)
-{
-	uint32_t v = s->nodes[--s->n_path];
-
-	if (s->rank[v] < s->own[s->n_path]) {
-		s->nodes[--s->stack] = v;
-		return;
-	}
-	s->index--;
-	while (s->stack < s->g->n && s->rank[v] <= s->rank[s->nodes[s->stack]]) {
-		s->rank[s->nodes[s->stack++]] = s->component;
-		s->index--;
-	}
-	s->rank[v] = s->component--;
-}
-
-static void search_from(struct search *s, uint32_t start)
-{
-	enter(s, start);
-	while (s->n_path) {
-		uint32_t v = s->nodes[s->n_path - 1], e = s->edges[s->n_path - 1];
-		uint32_t end = s->g->first[v + 1], lowest = s->rank[v];
-		for (; e < end; e++) {
-			uint32_t w = s->g->to[e];
-			if (has_bit(s->leave_out, w))
-				continue;
-			if (!s->rank[w])
-				break;
-			if (s->rank[w] < lowest)
-				lowest = s->rank[w];
-		}
-		s->rank[v] = lowest;
-		s->edges[s->n_path - 1] = e;
-		if (e < end)
-			enter(s, s->g->to[e]); /* the edge is looked at again afterwards */
-		else
-			leave(s);
-	}
-}
-
 static bool find_components(struct rme_reach *r, const struct rme_csr *g, const uint64_t *leave_out,
                             uint32_t *scratch)
 {
 	uint32_t n = g->n;
-	struct search s = {
-	    g, leave_out, r->component, scratch, scratch + n, scratch + 2ul * n, 0, n, 1, n};
+	struct rme_components c = {.g = g,
+	                           .rank = r->component,
+	                           .base = 1,
+	                           .room = {scratch, scratch + n, scratch + 2ul * n}};
 
 	for (uint32_t v = 0; v < n; v++) {
-		if (!r->component[v] && !has_bit(leave_out, v))
-			search_from(&s, v);
-		if (!(v % CHECK_EVERY) && is_cancelled(r->cancel))
-			return false;
+		r->component[v] = has_bit(leave_out, v) ? 0 : RME_NO_NODE;
+		c.m += r->component[v] == RME_NO_NODE;
 	}
+	if (!rme_components_find(&c, r->cancel))
+		return false;
+	/* Theirs are numbered the other way round. */
 	for (uint32_t v = 0; v < n; v++)
-		r->component[v] = has_bit(leave_out, v) ? RME_NO_NODE : n - r->component[v];
-	r->n = n - s.component;
+		r->component[v] = has_bit(leave_out, v) ? RME_NO_NODE : c.m - r->component[v];
+	r->n = c.n;
 	return true;
 }
 

@@ -18,7 +18,7 @@ struct build {
 	rme_addr batch[BATCH];
 	uint64_t cookies[BATCH];
 	uint32_t n_batch, at;
-	bool full;
+	bool preparing, full;
 };
 
 static inline void add_edge(struct build *b, rme_addr object)
@@ -108,8 +108,10 @@ static bool next_batch(struct build *b)
 		b->cookies[b->n_batch] = 0;
 		b->n_batch++;
 	}
+	RME_STORE(b->preparing, true);
 	for (uint32_t i = 0; i < b->n_batch; i++)
 		b->cookies[i] = w->prepare(b->ctx, b->batch[i]);
+	RME_STORE(b->preparing, false);
 	return b->n_batch;
 }
 
@@ -156,8 +158,10 @@ static bool build_objects(struct build *b)
 	g->whole.again = true;
 	rme_heap_reset_doubts(ctx);
 	while (!work(b)) {
-		if (b->at == b->n_batch)
-			continue; /* a word to the cache faulted: expand will tell */
+		if (b->preparing) { /* expand will fault as well */
+			b->preparing = false;
+			continue;
+		}
 		b->n_edges = g->out.first[b->node];
 		ctx->walk.faulted(ctx, b->batch[b->at]);
 		b->node++;
@@ -351,6 +355,61 @@ bool rme_heap_graph_paths_rest(struct rme_heap_graph *g, struct rme_paths *paths
 	                        g->whole.walk.cancel);
 }
 
+/* Which object of several that hold each other stands for them: one that a programmer made,
+ * rather than what only belongs to others. */
+static uint32_t prefer(void *arg, uint32_t node)
+{
+	const struct rme_heap_graph *g = arg;
+	const struct rme_type *t = node == g->root ? NULL : rme_heap_graph_type(g, node);
+
+	if (!t)
+		return 0;
+	switch (t->kind) {
+	case RME_KIND_EXCEPTION:
+		return 4;
+	case RME_KIND_DICT:
+	case RME_KIND_CELL:
+	case RME_KIND_CODE:
+	case RME_KIND_FRAME:
+	case RME_KIND_METHOD:
+	case RME_KIND_TRACEBACK:
+		return 0;
+	case RME_KIND_FUNCTION:
+	case RME_KIND_TUPLE:
+	case RME_KIND_LIST:
+		return 1;
+	default:
+		return t->is_python ? 3 : 2;
+	}
+}
+
+static bool begin_garbage(struct rme_heap_graph *g)
+{
+	struct rme_garbage *garbage = &g->garbage;
+
+	if (!garbage->within) {
+		garbage->prefer = prefer;
+		garbage->arg = g;
+		garbage->within = rme_arena_alloc(g->whole.ctx->arena,
+		                                  (g->out.n / 64 + 1ull) * sizeof *garbage->within);
+	}
+	return garbage->within;
+}
+
+bool rme_heap_graph_paths_garbage(struct rme_heap_graph *g, struct rme_paths *paths,
+                                  const uint32_t *avoided, uint64_t n_avoided)
+{
+	struct rme_garbage some = {.prefer = prefer, .arg = g};
+	const volatile uint32_t *cancel = g->whole.walk.cancel;
+
+	if (!rme_paths_lost(paths, avoided, n_avoided, cancel))
+		return false;
+	if (begin_garbage(g) &&
+	    rme_paths_garbage(paths, n_avoided ? &some : &g->garbage, g->whole.ctx->arena, cancel))
+		return true;
+	return *cancel ? false : out_of_memory(g->whole.ctx);
+}
+
 static uint64_t size_of(void *arg, uint32_t node)
 {
 	const struct rme_heap_graph *g = arg;
@@ -367,11 +426,12 @@ bool rme_heap_graph_dominators(struct rme_heap_graph *g)
 	uint32_t *to = rme_arena_alloc(ctx->arena, n_to * sizeof *to);
 	struct rme_csr in;
 
-	if (!to)
+	if (!to || !begin_garbage(g))
 		return out_of_memory(ctx);
 	if (!count_in(g) || !rme_csr_turn(&g->out, g->first_in, to, &in, cancel))
 		return false;
-	if (!rme_dominators_init(&g->dominators, &g->out, &in, g->root, true, &memory, cancel))
+	if (!rme_dominators_init(&g->dominators, &g->out, &in, g->root, &g->garbage, &memory,
+	                         cancel))
 		return *cancel ? false : out_of_memory(ctx);
 	/* The tree takes the place of the edges that were turned around. */
 	rme_dominated_init(&g->dominators, g->first_in, to, &g->tree);

@@ -40,6 +40,7 @@ struct rme_heap_graph {
 	uint32_t *first_in; /* first_in[v + 1]: how many edges lead to v; NULL: not counted */
 	struct rme_dominators dominators;
 	struct rme_csr tree; /* of them, by number: see dominated.h */
+	struct rme_garbage garbage;
 };
 
 /* Walks the heap and builds the graph, or takes one that was kept (kept.h), and offers what
@@ -56,6 +57,10 @@ bool rme_heap_graph_dominators(struct rme_heap_graph *g);
 bool rme_heap_graph_paths(struct rme_heap_graph *g, const uint32_t *avoided, uint64_t n_avoided,
                           struct rme_paths *ret);
 bool rme_heap_graph_paths_rest(struct rme_heap_graph *g, struct rme_paths *paths);
+/* Then those to garbage (graph/components.h), if there is any: what the avoided ones lead to and
+ * nothing else does has none afterwards, and their own is the root. */
+bool rme_heap_graph_paths_garbage(struct rme_heap_graph *g, struct rme_paths *paths,
+                                  const uint32_t *avoided, uint64_t n_avoided);
 
 /* The objects that refer to a node, ascending, each as often as it does. Returns how many
  * there are, at most `max`. Comes before the dominators. */

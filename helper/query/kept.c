@@ -13,7 +13,7 @@ struct head {
 	uint64_t n_objects, n_bytes; /* of the walk */
 	struct rme_doubts doubts;
 	uint32_t n_nodes, n_chunks, n_odd, n_named;
-	uint32_t collecting, exhausted;
+	uint32_t lists, exhausted;
 };
 
 /* What a walk tallies by type: in the order in which it met them. */
@@ -128,7 +128,7 @@ static void describe(struct kept *k)
 	k->head->n_nodes = g->root;
 	k->head->n_chunks = (uint32_t)g->index.n_chunks;
 	k->head->n_named = g->n_named;
-	k->head->collecting = k->ctx->collecting;
+	k->head->lists = k->ctx->lists;
 	k->head->exhausted = k->ctx->walk.exhausted;
 }
 
@@ -321,7 +321,7 @@ bool rme_kept_take(struct rme_heap_graph *g, struct rme_query_ctx *ctx)
 	if (!sound_edges(&g->out, &head) || !take_index(&k, bitmaps, odd))
 		return false;
 	rme_whole_resume(&g->whole, ctx, head.n_named);
-	ctx->collecting = head.collecting;
+	ctx->lists = head.lists;
 	g->whole.walk.n_objects = head.n_objects;
 	g->whole.walk.n_bytes = head.n_bytes;
 	take_tallies(&k);

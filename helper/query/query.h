@@ -50,10 +50,10 @@ struct rme_query_ctx {
 	uint64_t n_namespaces;
 	rme_addr forced[RME_MAX_FORCED]; /* roots that are entered whatever they are */
 	uint32_t n_forced;
-	bool threads;     /* a second thread may help: this process is ours */
-	bool snapshot;    /* the caller of rme_start can be asked for something */
-	bool collecting;  /* a collection is in progress: the collector's lists are incomplete */
-	bool over_budget; /* some sizes were not taken one by one */
+	bool threads;                    /* a second thread may help: this process is ours */
+	bool snapshot;                   /* the caller of rme_start can be asked for something */
+	uint32_t lists;                  /* enum rme_lists: whether the collector's are complete */
+	bool over_budget;                /* some sizes were not taken one by one */
 	uint64_t n_unmeasured;           /* frames without a size of their own */
 	struct rme_python_thread thread; /* the selected one, if tstate */
 	struct rme_frame frame;          /* the selected one, if address */

@@ -264,7 +264,12 @@ void rme_report_caveats(struct rme_query_ctx *ctx)
 		       " frame(s) were not measured one by one",
 		       ": together the frames before them reach too much; py-memory --frame N "
 		       "measures one");
-	if (ctx->collecting)
+	if (ctx->lists == RME_LISTS_BROKEN)
+		caveat(ctx, "broken-list", 0, 0, 0,
+		       "a list of the garbage collector is not linked as it should be",
+		       " (damaged, or just being changed): objects that only it has may be left "
+		       "out");
+	if (ctx->lists == RME_LISTS_AT_WORK)
 		caveat(ctx, "collecting", 0, 0, 0, "the garbage collector is at work",
 		       ": its lists are incomplete now, so objects that only C code holds may be "
 		       "left out");

@@ -18,6 +18,11 @@ struct class
 	struct rme_type *type;
 	uint64_t n_instances, bytes, nodes;
 	uint32_t depth; /* how many of them are on the way from the root */
+	/* Of the garbage that is entered by `entry`: what was there before; whether all of it is.
+	 */
+	uint32_t entry;
+	bool all;
+	uint64_t bytes_before, nodes_before;
 };
 
 /* A module of sys.modules: itself and its namespace. */
@@ -37,6 +42,7 @@ struct retained {
 	struct class *classes;
 	uint32_t n_classes;
 	uint32_t *class_of; /* of a number; 0: of none */
+	uint32_t entry;     /* the garbage at work is dominated by it; 0: none */
 	struct module *modules;
 	uint64_t n_modules;
 };
@@ -95,12 +101,8 @@ static bool mark_containers(struct retained *r)
 static void report_path(struct retained *r, uint32_t node)
 {
 	uint32_t before = r->paths.before[node];
-	const struct rme_root *root = NULL;
+	const struct rme_root *root = rme_heap_graph_root(r->g, rme_chain_first(&r->paths, node));
 
-	if (before == RME_NO_NODE)
-		before = r->g->root; /* garbage */
-	else
-		root = rme_heap_graph_root(r->g, rme_chain_first(&r->paths, node));
 	rme_chain_report(r->g, &r->paths, root, before, node);
 }
 
@@ -159,16 +161,57 @@ static bool find_classes(struct retained *r)
 	return true;
 }
 
+static bool is_cyclic(const struct retained *r, uint32_t w)
+{
+	const struct rme_dominators *d = &r->g->dominators;
+	uint32_t node = d->node[w];
+
+	return w >= d->n_alive && r->g->garbage.within[node >> 6] >> (node & 63) & 1;
+}
+
+static void add_retained(struct class *c, const struct rme_dominators *d, uint32_t w)
+{
+	c->bytes += d->bytes[w];
+	c->nodes += d->nodes[w];
+}
+
+/* Objects of garbage that hold each other: each of them holds all of it, whichever of them
+ * stands for them. */
+static void enter_cyclic(struct retained *r, struct class *c, uint32_t w)
+{
+	const struct rme_dominators *d = &r->g->dominators;
+
+	if (c->entry != r->entry) {
+		c->entry = r->entry;
+		c->all = false;
+		c->bytes_before = c->bytes;
+		c->nodes_before = c->nodes;
+	}
+	if (c->all)
+		return;
+	if (is_cyclic(r, w)) {
+		c->all = true;
+		c->bytes = c->bytes_before;
+		c->nodes = c->nodes_before;
+		w = r->entry;
+	}
+	add_retained(c, d, w);
+}
+
 /* What an instance within another one of its class retains is in that one's already. */
 static void enter(void *arg, uint32_t w)
 {
 	struct retained *r = arg;
 	struct class *c = &r->classes[r->class_of[w]];
 
+	if (!r->entry && is_cyclic(r, w))
+		r->entry = w;
 	if (c->depth++)
 		return;
-	c->bytes += r->g->dominators.bytes[w];
-	c->nodes += r->g->dominators.nodes[w];
+	if (r->entry)
+		enter_cyclic(r, c, w);
+	else
+		add_retained(c, &r->g->dominators, w);
 }
 
 static void leave(void *arg, uint32_t w)
@@ -176,6 +219,8 @@ static void leave(void *arg, uint32_t w)
 	struct retained *r = arg;
 
 	r->classes[r->class_of[w]].depth--;
+	if (w == r->entry)
+		r->entry = 0;
 }
 
 static void report_classes(struct retained *r)
@@ -262,8 +307,9 @@ static bool begin_list(struct retained *r)
 {
 	r->best = get(r, r->limit * sizeof *r->best);
 	return r->best && rme_heap_graph_paths(r->g, NULL, 0, &r->paths) &&
-	       rme_heap_graph_paths_rest(r->g, &r->paths) && rme_heap_graph_dominators(r->g) &&
-	       mark_containers(r);
+	       rme_heap_graph_paths_rest(r->g, &r->paths) &&
+	       rme_heap_graph_paths_garbage(r->g, &r->paths, NULL, 0) &&
+	       rme_heap_graph_dominators(r->g) && mark_containers(r);
 }
 
 static void list(struct retained *r)
@@ -289,37 +335,39 @@ void rme_retained_objects(struct rme_heap_graph *g, uint64_t limit, const char *
 		report_objects(&r, key);
 }
 
-/* What the objects lead to and no path leads to without them: what would be freed if all
- * of them went. For one object a search is quicker than the dominators of all. */
+/* What would be freed if all of the objects went. For one object a search is quicker than
+ * the dominators of all. */
 static bool lost(struct retained *r, const uint32_t *nodes, uint32_t n, uint64_t *bytes,
                  uint64_t *n_objects)
 {
 	struct rme_heap_graph *g = r->g;
-	uint32_t *stack = g->spare, n_stack = 0;
 	struct rme_paths paths;
 
-	if (!rme_heap_graph_paths(g, nodes, n, &paths) || !rme_heap_graph_paths_rest(g, &paths))
+	if (!rme_heap_graph_paths(g, nodes, n, &paths) || !rme_heap_graph_paths_rest(g, &paths) ||
+	    !rme_heap_graph_paths_garbage(g, &paths, nodes, n))
 		return false;
-	*bytes = *n_objects = 0;
 	for (uint32_t i = 0; i < n; i++)
-		if (paths.before[nodes[i]] == nodes[i]) {
-			paths.before[nodes[i]] = g->root;
-			stack[n_stack++] = nodes[i];
-		}
-	while (n_stack) {
-		uint32_t v = stack[--n_stack];
+		paths.before[nodes[i]] = nodes[i];
+	*bytes = *n_objects = 0;
+	for (uint32_t v = 0; v < g->root; v++) {
+		if (paths.before[v] != v && paths.before[v] != RME_NO_NODE)
+			continue;
 		*bytes += rme_heap_graph_size(g, v);
-		if (!(++*n_objects % 65536) && r->ctx->block->cancel)
-			return false;
-		for (uint32_t e = g->out.first[v]; e < g->out.first[v + 1]; e++) {
-			uint32_t w = g->out.to[e];
-			if (paths.before[w] != RME_NO_NODE)
-				continue;
-			paths.before[w] = g->root;
-			stack[n_stack++] = w;
-		}
+		++*n_objects;
 	}
 	return true;
+}
+
+/* The number whose figures are those of the node. */
+static uint32_t holder_number(const struct retained *r, uint32_t node)
+{
+	const struct rme_dominators *d = &r->g->dominators;
+	uint32_t w = d->number[node];
+
+	/* What dominates one of a component of garbage is in the component as well. */
+	while (is_cyclic(r, w) && d->idom[w])
+		w = d->idom[w];
+	return w;
 }
 
 static void of_exprs(struct retained *r, const rme_addr *objects, const struct rme_expr **exprs,
@@ -340,7 +388,7 @@ static void of_exprs(struct retained *r, const rme_addr *objects, const struct r
 		return;
 	rme_json_array(j, "items");
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t w = n > 1 ? d->number[nodes[i]] : 0;
+		uint32_t w = n > 1 ? holder_number(r, nodes[i]) : 0;
 		rme_json_open(j, NULL);
 		rme_json_text(j, "expr", exprs[i] + 1, exprs[i]->text_size);
 		rme_report_identity(ctx, objects[i]);

@@ -170,7 +170,7 @@ bool rme_whole_walk(struct rme_whole *w)
 		rme_walk_first(&w->walk);
 		add_static_types(w);
 	} while (n < w->n_roots && !w->walk.cancelled);
-	ctx->collecting = !rme_collector_each(&ctx->py, add_object, w);
+	ctx->lists = rme_collector_each(&ctx->py, add_object, w);
 	rme_walk_first(&w->walk);
 	ctx->walk.exhausted |= w->walk.exhausted;
 	return !w->walk.cancelled;

@@ -118,6 +118,11 @@ static bool find(struct why *w)
 	if (!rme_heap_graph_paths_rest(g, &w->paths))
 		return false;
 	add_holders(w, false);
+	if (!w->n && w->n_nodes) {
+		if (!rme_heap_graph_paths_garbage(g, &w->paths, &w->target, 1))
+			return false;
+		add_holders(w, false);
+	}
 	add_roots(w);
 	return true;
 }

@@ -8,6 +8,7 @@ import ctypes
 import functools
 import gc
 import json
+import mmap
 import os
 import sys
 import threading
@@ -260,6 +261,81 @@ def no_path():
     return wrong
 
 
+class Node:
+    """Holds itself, and a buffer; up to 3.10 by way of its __dict__."""
+
+    def __init__(self, *more):
+        self.buffer = bytearray(10000)
+        self.more = more
+        self.me = self
+
+
+@check
+def cyclic_garbage():
+    """It is entered by what nothing leads to: buffers are held by their nodes, wherever they
+    lie; what two of them hold is held by none."""
+    heap = Heap()
+    gc.disable()
+    shared = bytearray(50000)
+    nodes = [Node() for _ in range(40)] + [Node(shared), Node(shared)]
+    each = sys.getsizeof(nodes[0]) + sys.getsizeof(nodes[0].__dict__) + sys.getsizeof(
+        nodes[0].buffer)
+    total = sum(sys.getsizeof(o) + sys.getsizeof(o.buffer) for o in nodes)
+    addresses = [id(o) for o in nodes]
+    buffers = [id(o.buffer) for o in nodes]
+    last, common, of_class = id(nodes[-1]), id(shared), id(Node)
+    del nodes, shared
+    wrong = []
+    listing = heap.ask(requests.RETAINED, limit=0)
+    row = [item for item in listing["types"] if item["address"] == "%#x" % of_class]
+    if not row or not total <= row[0]["retained"] <= total + 42 * 400:
+        wrong.append("%s instead of %d" % (row, total))
+    listed = {item["address"]: item["retained"] for item in listing["items"]}
+    for address in addresses + [common]:
+        if not (50000 if address == common else 10000) < listed.get("%#x" % address, 0) < (
+                60000 if address == common else each + 400):
+            wrong.append("%#x: %s" % (address, listed.get("%#x" % address)))
+    for address, buffer in zip(addresses, buffers):
+        if "%#x" % buffer in listed:
+            wrong.append("the buffer at %#x holds itself" % buffer)
+        path = heap.ask(requests.WHY, buffer)["paths"][0]
+        steps = [step["address"] for step in path["steps"]]
+        if not path["root"].startswith("nothing (garbage") or steps[0] != "%#x" % address or (
+                steps[-1] != "%#x" % buffer):
+            wrong.append(str(path))
+    both = heap.ask(requests.RETAINED, last, addresses[-2])
+    if [item["retained"] for item in both["items"]] != [listed["%#x" % last]] * 2 or (
+            both["retained"] < sum(item["retained"] for item in both["items"]) + 50000):
+        wrong.append(str(both))
+    if heap.retained(last) != listed["%#x" % last]:
+        wrong.append("by a search %d" % heap.retained(last))
+    return wrong
+
+
+@check
+def failed_tasks():
+    """What hangs on exceptions in a cycle with their tracebacks and frames: all of it is
+    theirs, whatever stands for the cycle."""
+    heap = Heap()
+    gc.disable()
+
+    def fail():
+        buffer = bytearray(100000)
+        try:
+            raise ConnectionResetError(len(buffer))
+        except ConnectionResetError as e:
+            error = e
+        return None  # `error` holds the frame by its traceback
+
+    for _ in range(20):
+        fail()
+    for row in heap.ask(requests.RETAINED, limit=0)["types"]:
+        if row["type"] in ("ConnectionResetError", "frame", "traceback"):
+            if not 20 * 100000 < row["retained"] < 20 * 110000:
+                return [str(row)]
+    return []
+
+
 @check
 def subinterpreter():
     """What another interpreter holds is part of the heap, under its number."""
@@ -341,6 +417,57 @@ def damaged():
     finally:
         for i in range(3):
             items[i] = saved[i]
+    return wrong
+
+
+@check
+def one_page_is_missing():
+    """A reference into memory that is not there costs what it leads to, and moves no other
+    figure."""
+    heap = Heap()
+    gc.disable()
+    holder = [[bytearray(1000) for _ in range(10)] for _ in range(100)]
+    wild = [None, None]
+    page = mmap.mmap(-1, 4096)
+    hole = ctypes.addressof(ctypes.c_char.from_buffer(page))
+    gc.collect()
+    page.close()
+    if any(line.startswith("%x-" % hole) for line in open("/proc/self/maps")):
+        return ["the page is there"]
+    items = ctypes.cast(id(wild) + 24, ctypes.POINTER(ctypes.POINTER(ctypes.c_void_p)))[0]
+    saved = items[0]
+    asked = [id(row) for row in holder] + [id(holder)]
+    before = [heap.retained(address) for address in asked]
+    items[0] = hole + 64
+    try:
+        replies = [heap.ask(requests.RETAINED, address) for address in asked]
+    finally:
+        items[0] = saved
+    wrong = ["%d instead of %d" % (reply["items"][0]["retained"], n)
+             for reply, n in zip(replies, before) if reply["items"][0]["retained"] != n]
+    wrong += [str(reply["caveats"]) for reply in replies
+              if "corrupt-reference" not in [c["kind"] for c in reply["caveats"]]]
+    return wrong[:3]
+
+
+@check
+def a_ring_that_does_not_close():
+    """A list of the collector that leads back into itself: a caveat, and the rest."""
+    heap = Heap()
+    gc.disable()
+    objects = [[i] for i in range(100)]
+    expected = heap.ask(requests.TYPES, limit=0)["objects"]
+    following = ctypes.c_uint64.from_address(id(objects[50]) - 16)
+    saved, following.value = following.value, id(objects[20]) - 16
+    try:
+        reply = heap.ask(requests.TYPES, limit=0)
+    finally:
+        following.value = saved
+    wrong = []
+    if "broken-list" not in [c["kind"] for c in reply["caveats"]]:
+        wrong.append(str(reply["caveats"]))
+    if abs(reply["objects"] - expected) > 50:
+        wrong.append("%d objects instead of %d" % (reply["objects"], expected))
     return wrong
 
 

@@ -5,13 +5,17 @@ import ctypes
 import random
 import subprocess
 
+import hypothesis
+import hypothesis.strategies as st
 import pytest
 
 import matrix
 
 NONE = 0xffffffff
-SOURCES = ["graph/csr.c", "graph/dominators.c", "graph/dominated.c", "graph/paths.c",
-           "runtime/arena.c"]
+settings = hypothesis.settings(max_examples=1500, deadline=None, database=None,
+                               suppress_health_check=list(hypothesis.HealthCheck))
+SOURCES = ["graph/csr.c", "graph/components.c", "graph/dominators.c", "graph/dominated.c",
+           "graph/paths.c", "runtime/arena.c"]
 
 
 @pytest.fixture(scope="module", params=["plain", "sanitized"])
@@ -31,7 +35,7 @@ def probe(request, tmp_path_factory):
 
 
 class Result:
-    def __init__(self, probe, edges, root, sizes, everything=False):
+    def __init__(self, probe, edges, root, sizes, everything=False, avoid=NONE):
         n = len(edges)
         first, to = [0], []
         for targets in edges:
@@ -41,7 +45,7 @@ class Result:
         idom, size, nodes, before = words(), longs(), words(), words()
         self.n = probe(n, (ctypes.c_uint32 * (n + 1))(*first),
                        (ctypes.c_uint32 * max(len(to), 1))(*to), root, int(everything),
-                       longs(*sizes), idom, size, nodes, before)
+                       avoid, longs(*sizes), idom, size, nodes, before)
         self.idom, self.bytes, self.nodes, self.before = map(list, (idom, size, nodes, before))
 
 
@@ -104,26 +108,78 @@ def test_slow_definition(probe, block):
             assert n == steps[v], (seed, v)
 
 
-@pytest.mark.parametrize("block", range(5))
-def test_what_the_root_does_not_reach(probe, block):
-    """It counts as held by the root: then every node has a dominator, and the sizes of
-    the root's part are as they were."""
-    for seed in range(block * 300, block * 300 + 300):
-        edges, root = some_graph(seed)
-        sizes = [v + 1 for v in range(len(edges))]
-        alone, result = (Result(probe, edges, root, sizes, e) for e in (False, True))
-        assert result.n == len(edges) and NONE not in result.idom, seed
-        assert result.bytes[root] == sum(sizes), seed
-        assert [b == NONE for b in alone.before] == [b == NONE for b in result.before], seed
-        held = {v: set() for v in range(len(edges))}
-        for v in range(len(edges)):
-            u = v
-            while u != root:
-                held[u].add(v)
-                u = result.idom[u]
-        for v in range(len(edges)):
-            if v != root:
-                assert result.bytes[v] == sum(sizes[u] for u in held[v]), (seed, v)
+def entries(edges, root, sizes, avoid=None):
+    """Of each strongly connected part of the garbage that nothing else leads to, the
+    largest: by the definition."""
+    garbage = set(range(len(edges))) - reach(edges, root)
+    leads = {v: reach(edges, v) & garbage for v in garbage}
+    parts = {frozenset(u for u in leads[v] if v in leads[u]) for v in garbage}
+    sources = [part for part in parts
+               if not any(set(edges[v]) & part for v in garbage - part)]
+    return {avoid if avoid in part else min(part, key=lambda v: (-sizes[v], v))
+            for part in sources}
+
+
+@st.composite
+def graphs(draw):
+    """Edges, sizes, and two nodes; cycles and garbage are frequent."""
+    n = draw(st.integers(1, 12))
+    node = st.integers(0, n - 1)
+    edges = draw(st.lists(st.lists(node, max_size=3), min_size=n, max_size=n))
+    return edges, draw(st.lists(st.integers(0, 3), min_size=n, max_size=n)), draw(node), draw(node)
+
+
+@settings
+@hypothesis.given(graphs())
+def test_garbage(probe, graph):
+    """It is entered by what nothing leads to, and counts as held by the root."""
+    edges, sizes, root, _ = graph
+    result = Result(probe, edges, root, sizes, True)
+    entered = [list(targets) for targets in edges]
+    entered[root] += entries(edges, root, sizes)
+    everything = set(range(len(edges)))
+    assert result.n == len(edges) and reach(entered, root) == everything
+    for v in everything:
+        gone = everything - reach(entered, root, v)
+        assert (result.bytes[v], result.nodes[v]) == (sum(sizes[u] for u in gone), len(gone)), v
+
+
+@settings
+@hypothesis.given(graphs())
+def test_paths_to_garbage(probe, graph):
+    """With a node that none may lead through: if it is garbage, it is entered there."""
+    edges, sizes, root, avoid = graph
+    found = Result(probe, edges, root, sizes, True, avoid).before
+    entered = [list(targets) for targets in edges]
+    entered[root] += entries(edges, root, sizes, avoid)
+    if avoid == root:
+        avoid = None
+    expected = reach(entered, root, avoid)
+    assert {v for v in range(len(edges)) if found[v] not in (NONE, v) or v == root} - {avoid} == (
+        expected)
+    steps, alive = distances(entered, root), reach(edges, root)
+    for v in expected - {root}:
+        u, n = v, 0
+        while u != root:
+            assert u in entered[found[u]] and (u == v or u != avoid)
+            u, n = found[u], n + 1
+        assert n >= steps[v] if avoid is not None or v in alive else n == steps[v]
+
+
+@settings
+@hypothesis.given(graphs())
+def test_which_one_stands_for_a_cycle_moves_nothing_else(probe, graph):
+    """What the nodes outside of such parts retain is the same, whatever order they have."""
+    edges, sizes, root, _ = graph
+    n = len(edges)
+    turned = [[n - 1 - v for v in edges[n - 1 - u]] for u in range(n)]
+    one = Result(probe, edges, root, [0] * n, True)
+    other = Result(probe, turned, n - 1 - root, [0] * n, True)
+    garbage = set(range(n)) - reach(edges, root)
+    sources = {u for v in entries(edges, root, sizes) for u in reach(edges, v) & garbage
+               if v in reach(edges, u)}
+    for v in set(range(n)) - sources:
+        assert one.nodes[v] == other.nodes[n - 1 - v], v
 
 
 def test_a_long_list_with_cross_references(probe):
