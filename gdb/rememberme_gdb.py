@@ -14,9 +14,9 @@ for _folder in (_HERE, os.path.join(os.path.dirname(_HERE), "helper", "python"))
     if os.path.isdir(os.path.join(_folder, "rememberme")) and _folder not in sys.path:
         sys.path.insert(0, _folder)
 
-from rememberme import adapter, commands, kept, ptrace, settings  # noqa: E402
+from rememberme import adapter, commands, kept, process, ptrace, settings  # noqa: E402
 from rememberme.errors import CallFailed, Failure, Unreadable  # noqa: E402
-from rememberme.text import paragraphs  # noqa: E402
+from rememberme.text import paragraphs, printable  # noqa: E402
 
 _MASK = (1 << 64) - 1
 _EVAL_LOOP = "_PyEval_EvalFrameDefault"
@@ -43,20 +43,20 @@ class Gdb(adapter.Adapter):
 
     @staticmethod
     def _described(kind, **known):
-        files = [objfile.filename for objfile in gdb.objfiles()
-                 if objfile.owner is None and objfile.filename]
-        search = (gdb.parameter("solib-search-path") or "").split(":")
-        sysroot = gdb.parameter("sysroot") or None
+        files = [_told(lambda: objfile.filename) for objfile in gdb.objfiles()
+                 if objfile.owner is None]
+        search = (_told(lambda: gdb.parameter("solib-search-path")) or "").split(":")
+        sysroot = _told(lambda: gdb.parameter("sysroot")) or None
         if sysroot and (sysroot.startswith("target:") or sysroot.strip("/") == ""):
             sysroot = None  # the paths of the core as they are
         return adapter.Target(
-            kind, files=[path for path in files if os.path.isfile(path)], sysroot=sysroot,
+            kind, files=[path for path in files if path and os.path.isfile(path)], sysroot=sysroot,
             search_path=[path for path in search if path], **known)
 
     def mappings(self):
         """gdb reads them from the remote machine's /proc."""
         try:
-            text = gdb.execute("info proc mappings", to_string=True)
+            text = _told(lambda: gdb.execute("info proc mappings", to_string=True))
         except gdb.error as error:
             raise Failure("no-mappings", "gdb cannot tell the memory map of the process: %s"
                           % _words(error))
@@ -178,7 +178,7 @@ class Gdb(adapter.Adapter):
         frame = gdb.newest_frame()
         while frame is not None and frame != selected:
             # also in the parts that the compiler moved away (.cold)
-            if (frame.name() or "").partition(".")[0] == _EVAL_LOOP:
+            if (_told(frame.name) or "").partition(".")[0] == _EVAL_LOOP:
                 depth += 1
             frame = frame.older()
         return depth
@@ -202,6 +202,10 @@ class Gdb(adapter.Adapter):
     def is_styled(self):
         return bool(gdb.parameter("style enabled"))
 
+    @staticmethod
+    def shows_unicode():
+        return adapter.is_utf8(gdb.host_charset())
+
     def interrupted(self):
         # Elsewhere gdb raises KeyboardInterrupt by itself
         return self._native is not None and ptrace.sigint_pending()
@@ -215,6 +219,16 @@ def _words(error):
     return " ".join(str(error).split())
 
 
+def _told(ask):
+    """The text that `ask` gets from gdb, as Python takes the names of files. gdb decodes it
+    by its host charset, and fails where a name is of another."""
+    try:
+        return ask()
+    except UnicodeError:
+        with gdb.with_parameter("host-charset", "ISO-8859-1"):
+            return os.fsdecode(ask().encode("latin-1"))
+
+
 def _connection():
     """The kind of the process target: "native", "core", "remote", …, or None."""
     connection = gdb.selected_inferior().connection
@@ -224,14 +238,28 @@ def _connection():
 def _core_path():
     """gdb 13 tells it in prose only; a path may hold anything but a quote and a comma
     in that order."""
-    match = re.search(r"Local core dump file:\s*`(.*)', file type",
-                      gdb.execute("info files", to_string=True))
+    try:
+        text = _told(lambda: gdb.execute("info files", to_string=True))
+    except UnicodeError:  # gdb 13 takes what commands print for UTF-8, whatever the charset is
+        found = _open_cores()
+        return found[0] if len(found) == 1 else None
+    match = re.search(r"Local core dump file:\s*`(.*)', file type", text)
     return match.group(1) if match else None
+
+
+def _open_cores():
+    links = []
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            links.append(os.readlink("/proc/self/fd/" + number))
+        except OSError:
+            pass  # it was that of listdir
+    return sorted({path for path in links if path[:1] == "/" and process.is_core(path)})
 
 
 def _mappings(text):
     """The table of `info proc mappings`, whose permissions column is newer than gdb 11."""
-    for line in text.splitlines():
+    for line in text.split("\n"):
         match = re.match(r"\s*0x([0-9a-f]+)\s+0x([0-9a-f]+)\s+0x[0-9a-f]+\s+0x([0-9a-f]+)"
                          r"(?:\s+([-r][-w][-x][-ps]))?\s*(.*)", line)
         if match:
@@ -339,7 +367,7 @@ def _memory_may_differ(_):
 
 class _Command(gdb.Command):
     def __init__(self, shared):
-        self.__doc__ = shared.help
+        self.__doc__ = commands.help_of(_ADAPTER, shared.name)
         self._shared = shared
         gdb.Command.__init__(self, shared.name, gdb.COMMAND_DATA)
 
@@ -385,11 +413,12 @@ class _Parameter(gdb.Parameter):
             self.take(commands.SETTINGS.set(self._setting.name, value))
         except Failure as failure:
             self.take(getattr(commands.SETTINGS, self._setting.name))
-            raise gdb.GdbError(failure.message)
+            raise gdb.GdbError(commands.message(_ADAPTER, failure))
         return ""
 
     def get_show_string(self, value):
-        return "%s is %s." % (self._setting.name, commands.config.shown(self.value))
+        return printable("%s is %s." % (self._setting.name, commands.config.shown(self.value)),
+                         _ADAPTER.shows_unicode())
 
 
 class _Prefix(gdb.Command):

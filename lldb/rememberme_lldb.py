@@ -10,8 +10,6 @@ parsed commands of 19 lose the quotes of cache["users"]).
 import contextlib
 import os
 import re
-import stat
-import struct
 import sys
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
@@ -19,7 +17,7 @@ for _folder in (_HERE, os.path.join(os.path.dirname(_HERE), "helper", "python"))
     if os.path.isdir(os.path.join(_folder, "rememberme")) and _folder not in sys.path:
         sys.path.insert(0, _folder)
 
-from rememberme import adapter, commands, packets  # noqa: E402
+from rememberme import adapter, commands, packets, process  # noqa: E402
 from rememberme.errors import CallFailed, Failure, Unreadable  # noqa: E402
 
 _NO_MODULE = ("this lldb finds no Python module of its own version (Debian's lldb 14 looks in a "
@@ -34,8 +32,6 @@ _MASK = (1 << 64) - 1
 _EVAL_LOOP = "_PyEval_EvalFrameDefault"
 _CALL_TIME_LIMIT = 60 * 10**6  # microseconds
 _NO_CACHE = "target.process.disable-memory-cache"
-
-_ET_CORE = 4
 
 
 class Lldb(adapter.Adapter):
@@ -70,8 +66,8 @@ class Lldb(adapter.Adapter):
 
     def _described(self, kind, **known):
         modules = [self._target.GetModuleAtIndex(i) for i in range(self._target.GetNumModules())]
-        files = [module.GetFileSpec().fullpath for module in modules]
-        search = self._setting("target.exec-search-paths")
+        files = [_path(module.GetFileSpec().fullpath) for module in modules]
+        search = map(_path, self._setting("target.exec-search-paths"))
         return adapter.Target(
             kind, files=[path for path in files if path and os.path.isfile(path)],
             search_path=[path for path in search if os.path.isdir(path)], **known)
@@ -252,6 +248,11 @@ class Lldb(adapter.Adapter):
         return self._debugger.GetCommandInterpreter().WasInterrupted()
 
 
+def _path(text):
+    """The name of a file as Python takes it; lldb's are UTF-8, whatever the locale."""
+    return text and os.fsdecode(text.encode("utf-8", "surrogateescape"))
+
+
 def _direct(function, *arguments):
     try:
         return function(*arguments)
@@ -336,10 +337,10 @@ def _status(lwp, field):
     return 0
 
 
-def _core_path(process):
+def _core_path(dead):
     """lldb tells it from 18 on; before, it has the core mapped."""
-    if hasattr(process, "GetCoreFile"):
-        return process.GetCoreFile().fullpath
+    if hasattr(dead, "GetCoreFile"):
+        return _path(dead.GetCoreFile().fullpath)
     found = _mapped_cores()
     if len(found) > 1:
         raise Failure("no-core-path", "This lldb does not tell which of the cores that it has open "
@@ -349,21 +350,11 @@ def _core_path(process):
 
 
 def _mapped_cores():
-    with open("/proc/self/maps", errors="surrogateescape") as maps:
-        fields = [line.rstrip("\n").split(None, 5) for line in maps]
-    paths = sorted({field[5] for field in fields if len(field) == 6 and field[5][0] == "/"})
-    return [path for path in paths if _is_core(path)]
-
-
-def _is_core(path):
-    try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # to open a pipe would wait
-            return False
-        with open(path, "rb") as opened:
-            header = opened.read(18)
-    except OSError:
-        return False
-    return header[:4] == b"\x7fELF" and struct.unpack_from("<H", header, 16)[0] == _ET_CORE
+    with open("/proc/self/maps", "rb") as maps:
+        fields = [line.rstrip(b"\n").split(None, 5) for line in maps]
+    paths = sorted({os.fsdecode(field[5]) for field in fields
+                    if len(field) == 6 and field[5][:1] == b"/"})
+    return [path for path in paths if process.is_core(path)]
 
 
 # Registration
@@ -389,7 +380,7 @@ class _Command(object):
         return self.shared.summary
 
     def get_long_help(self):
-        return self.shared.help
+        return commands.help_of(Lldb, self.shared.name)
 
 
 def __lldb_init_module(debugger, internal_dict):

@@ -128,8 +128,12 @@ def run(debugger, steps, attach=None, core=None, exe=None, launch=None, launch_b
     return [Answer(step, answer, text) for step, answer in zip(steps, raw[len(preparation):])]
 
 
-def console(debugger, commands, attach=None, core=None, exe=None, timeout=60, env=None):
+def console(debugger, commands, **where):
     """What a user sees: the debugger's own batch mode, one string."""
+    return console_bytes(debugger, commands, **where).decode(errors="replace")
+
+
+def console_bytes(debugger, commands, attach=None, core=None, exe=None, timeout=60, env=None):
     environment = dict(matrix.ENVIRONMENT)
     environment["REMEMBERME_LIBDIR"] = str(matrix.helper_library().parent)
     environment.update(env or {})
@@ -151,4 +155,4 @@ def console(debugger, commands, attach=None, core=None, exe=None, timeout=60, en
             argv += ["-o", command]
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, env=environment, timeout=timeout)
-    return done.stdout.decode(errors="replace")
+    return done.stdout

@@ -288,3 +288,28 @@ def test_no_address_is_trusted():
     reply = {"type": "int", "address": "0x\n1", "own_size": 1, "paths": [], "more": {"paths": 0},
              "caveats": []}
     assert text.written(render_heap.why(reply, Look())) == "int at 0x\\n1, 1.0B\n"
+
+
+def test_ascii_keeps_the_columns():
+    look = Look(width=40, unicode=False)
+    rows = [["größe" * 9, "a → b", 1], ["x", "… and 2 more", 22]]
+    found = text.written(table([Column("A", TEXT), Column("B", TEXT), Column("N", COUNT)], rows, look),
+                         unicode=False).splitlines()
+    assert all(line.isascii() for line in found)
+    assert {len(line) for line in found} == {40}
+    assert [line.rpartition("  ")[0].rstrip().rpartition("  ")[2] for line in found[1:]] == [
+        "a -> b", "... and 2 more"]
+
+
+def test_a_drawing_in_ascii():
+    below = node("größe", 28, cycle=True)
+    drawing = render.drawing({"tree": node("list", 100, node("int", 28), below, node("int", 28)),
+                              "caveats": []}, Look(unicode=False))
+    assert text.written(drawing, unicode=False) == """\
+             +int (28.0B)
+list (100.0B)+(cycle) gr\\xf6\\xdfe
+             +int (28.0B)
+"""
+    assert text.shorten("abcdefgh", 7, unicode=False) == "abc...h"
+    assert text.shorten("abcdefgh", 4, unicode=False) == "a..."
+    assert text.shorten("abcdefgh", 2, unicode=False) == ".."

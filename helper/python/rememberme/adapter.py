@@ -30,6 +30,7 @@ All addresses and values are unsigned Python integers.
 
 import collections
 import contextlib
+import locale
 import sys
 
 # One line of /proc/PID/maps. `path` is "" for anonymous memory; `flags` is "r-xp".
@@ -38,6 +39,11 @@ Mapping = collections.namedtuple("Mapping", "start end flags offset path")
 # `number` as the user sees it, `lwp` the kernel's thread id in the debugger's view,
 # `thread_pointer` the fs base, 0 where the debugger cannot tell it.
 Thread = collections.namedtuple("Thread", "number lwp thread_pointer")
+
+
+def is_utf8(charset):
+    return charset.upper().replace("-", "") == "UTF8"
+
 
 LIVE, CORE, NONE = "live", "core", "none"
 
@@ -162,6 +168,12 @@ class Adapter(object):
         """Whether the debugger's styling is on. Escape sequences are written only
         when is_terminal() holds too."""
         return False
+
+    @staticmethod
+    def shows_unicode():
+        """Whether what reads the debugger's output takes UTF-8, which is what debuggers
+        write, and not ASCII alone."""
+        return is_utf8(locale.nl_langinfo(locale.CODESET))
 
     def show_progress(self, text):
         """Replaces the progress line by `text`; "" erases it. Only called when

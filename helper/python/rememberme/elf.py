@@ -81,7 +81,7 @@ def images(mappings, read):
 def parse_maps(text):
     """The lines of /proc/PID/maps as a list of Mapping."""
     result = []
-    for line in text.splitlines():
+    for line in text.split("\n"):  # a name may hold other line ends
         match = re.match(r"([0-9a-f]+)-([0-9a-f]+) (\S{4}) ([0-9a-f]+) \S+ \d+\s*(.*)", line)
         if match:
             start, end, flags, offset, path = match.groups()

@@ -8,6 +8,7 @@ snapshot answers there.
 """
 
 import errno
+import os
 import re
 import struct
 import time
@@ -41,8 +42,8 @@ def mappings_of(adapter, target):
     if not target.local:
         return adapter.mappings()
     try:
-        with open("/proc/%d/maps" % target.pid, encoding="utf-8", errors="surrogateescape") as maps:
-            return elf.parse_maps(maps.read())
+        with open("/proc/%d/maps" % target.pid, "rb") as maps:
+            return elf.parse_maps(os.fsdecode(maps.read()))
     except OSError as error:
         raise Failure("no-process", "The memory map of process %d cannot be read: %s."
                       % (target.pid, error.strerror))

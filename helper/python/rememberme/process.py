@@ -1,9 +1,12 @@
 """What the system says about the memory of a process, or the file of a core: the part of
 py-summary that the helper, which sees objects only, cannot know."""
 
+import os
 import re
+import stat
 import struct
 
+_ET_CORE = 4
 _FIELDS = re.compile(r"^(VmRSS|VmSwap|RssFile|RssShmem):\s*(\d+) kB", re.MULTILINE)
 _NATIVE = "memory of C code, thread stacks, what malloc keeps"
 _IN_CORE = "memory of C code, stacks, what malloc keeps, pages of files, unused pages"
@@ -35,6 +38,17 @@ def account(target, reply):
                                     "size": memory["rest"]})
             memory["rest"] = 0
     return {"memory": memory, "notes": notes}
+
+
+def is_core(path):
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # to open a pipe would wait
+            return False
+        with open(path, "rb") as opened:
+            header = opened.read(18)
+    except OSError:
+        return False
+    return header[:4] == b"\x7fELF" and struct.unpack_from("<H", header, 16)[0] == _ET_CORE
 
 
 def _of_process(pid):

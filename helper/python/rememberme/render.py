@@ -5,7 +5,7 @@ import collections
 
 from . import tree as _tree
 from .table import BYTES, COUNT, TEXT, Column, table
-from .text import columns, count, plural, printable, shorten
+from .text import columns, count, plural, shorten
 
 _SIZE = Column("Size", BYTES)
 _ALLOCATED = Column("Allocated", BYTES)
@@ -93,18 +93,19 @@ def frames(reply, look):
 def drawing(reply, look, labels=False):
     root = reply["tree"]
 
+    def short(text):
+        return shorten(look.plain(text), _NODE_WIDTH, look.unicode)
+
     def label_of(node):
         if "rest" in node:
-            return "… and %s more (%s)" % (count(node["rest"]["children"]),
-                                           _sizes(node["rest"], look))
-        name = printable(node["type"])
-        if node.get("function") is not None:
-            name = "%s %s" % (name, printable(node["function"]))
-        name = shorten(name, _NODE_WIDTH)
+            return look.plain("… and %s more (%s)" % (count(node["rest"]["children"]),
+                                                      _sizes(node["rest"], look)))
+        name = short(node["type"] if node.get("function") is None
+                     else "%s %s" % (node["type"], node["function"]))
         if labels and node.get("label"):
-            name = "%s: %s" % (shorten(printable(node["label"]), _NODE_WIDTH), name)
+            name = "%s: %s" % (short(node["label"]), name)
         if node.get("cycle"):
-            return "↺ " + name
+            return look.plain("↺ ") + name
         return "%s (%s)" % (name, _sizes(node, look))
 
     def children_of(node):

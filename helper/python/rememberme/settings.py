@@ -58,6 +58,15 @@ class Settings(object):
         return value
 
 
+def _file_name(text):
+    """lldb hands over UTF-8 also where the locale has none."""
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return os.fsdecode(text.encode("utf-8", "surrogateescape"))
+    return text
+
+
 def parse(setting, text):
     """The value of a setting that `text` stands for, or a Failure."""
     if setting.choices is int:
@@ -68,7 +77,7 @@ def parse(setting, text):
     if setting.choices is str:
         if not text:
             return ""
-        path = os.path.abspath(os.path.expanduser(text))
+        path = os.path.abspath(os.path.expanduser(_file_name(text)))
         if not os.path.isdir(path):
             raise Failure("usage", "There is no folder %s." % path)
         return path

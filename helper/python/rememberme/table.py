@@ -15,15 +15,20 @@ _NARROWEST = 8  # a text column is not shortened below this
 
 class Look(object):
     """How text is to look: `exact` bytes, at most `width` columns (None: any),
-    `styled` with escape sequences."""
+    `styled` with escape sequences, `unicode` when more than ASCII can be shown."""
 
-    def __init__(self, exact=False, width=None, styled=False):
+    def __init__(self, exact=False, width=None, styled=False, unicode=True):
         self.exact = exact
         self.width = width
         self.styled = styled
+        self.unicode = unicode
 
     def size(self, n_bytes):
         return count(n_bytes) + "B" if self.exact else human(n_bytes)
+
+    def plain(self, text):
+        """The text as it will go out, to be measured."""
+        return printable(text, self.unicode)
 
     def strong(self, text):
         return styled(text, 1) if self.styled else text
@@ -40,8 +45,8 @@ def _cell(value, kind, look):
     if kind == COUNT:
         return count(value)
     if kind == ADDRESS:
-        return printable(value) if isinstance(value, str) else "0x%x" % value
-    return printable(str(value))
+        return look.plain(value) if isinstance(value, str) else "0x%x" % value
+    return look.plain(str(value))
 
 
 def table(heads, rows, look, indent=""):
@@ -51,8 +56,8 @@ def table(heads, rows, look, indent=""):
     widths = [max([columns(head.title)] + [columns(row[i]) for row in cells])
               for i, head in enumerate(heads)]
     _narrow(heads, widths, look.width)
-    lines = [look.strong(indent + _line(heads, [head.title for head in heads], widths))]
-    lines.extend(indent + _line(heads, row, widths) for row in cells)
+    lines = [look.strong(indent + _line(heads, [head.title for head in heads], widths, look))]
+    lines.extend(indent + _line(heads, row, widths, look) for row in cells)
     return lines
 
 
@@ -71,10 +76,10 @@ def _narrow(heads, widths, limit):
         excess -= 1
 
 
-def _line(heads, row, widths):
+def _line(heads, row, widths, look):
     parts = []
     for head, cell, width in zip(heads, row, widths):
-        cell = shorten(cell, width)
+        cell = shorten(cell, width, look.unicode)
         gap = " " * (width - columns(cell))
         parts.append(cell + gap if head.kind == TEXT else gap + cell)
     return (_GAP + _GAP.join(parts)).rstrip()

@@ -3,6 +3,10 @@
 import textwrap
 import unicodedata
 
+# What stands for the characters of our own text where ASCII is all that can be shown
+_ASCII = {"…": "...", "→": "->", "↺": "(cycle)", "│": "|", "─": "-"}
+_ASCII.update((corner, "+") for corner in "┌├└┤┼")
+
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
@@ -43,13 +47,17 @@ def columns(text):
                for char in text)
 
 
-def shorten(text, width):
+def shorten(text, width, unicode=True):
     """The text in at most `width` columns, cut in the middle where names differ least."""
     if columns(text) <= width:
         return text
-    if width <= 1:
-        return "…"[:width]
-    head, tail = width // 2, width - width // 2 - 1
+    mark = printable("…", unicode)
+    if width <= len(mark):
+        return mark[:width]
+    head = width // 2
+    tail = width - head - len(mark)
+    if tail < 0:
+        head, tail = head + tail, 0
     front, back = "", ""
     for char in text:
         if columns(front + char) > head:
@@ -59,7 +67,7 @@ def shorten(text, width):
         if columns(char + back) > tail:
             break
         back = char + back
-    return front + "…" + back
+    return front + mark + back
 
 
 class Styled(str):
@@ -74,23 +82,25 @@ def styled(text, style):
     return line
 
 
-def written(lines):
-    """The text of an answer or an error as it goes out. This is the one place where a
-    control character, a line end, a change of direction (Unicode's bidi characters) or a
-    lone surrogate from a debuggee, a core or a file's name becomes harmless; renderers
-    escape before this only what they measure."""
-    return "".join(_line(line) + "\n" for line in lines)
+def written(lines, unicode=True):
+    """The text of an answer, an error or a help as it goes out. This is the one place where
+    a control character, a line end, a change of direction (Unicode's bidi characters) or a
+    lone surrogate from a debuggee, a core or a file's name becomes harmless, and where
+    drawings become ASCII without `unicode`; renderers do it before this only to what they
+    measure."""
+    return "".join(_line(line, unicode) + "\n" for line in lines)
 
 
-def _line(line):
-    text = printable(line)
+def _line(line, unicode):
+    text = printable(line, unicode)
     return "\x1b[%dm%s\x1b[0m" % (line.style, text) if isinstance(line, Styled) else text
 
 
-def printable(text):
-    """The text with characters that would disturb a terminal or a table escaped. Text that
-    went through it stays as it is."""
-    if text.isprintable():
+def printable(text, unicode=True):
+    """The text with characters that would disturb a terminal or a table escaped, and in ASCII
+    without `unicode`. Text that went through it stays as it is."""
+    if text.isprintable() and (unicode or max(text, default="") < "\x80"):
         return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+    return "".join(char if char.isprintable() and (unicode or char < "\x80")
+                   else _ASCII.get(char) or char.encode("unicode_escape").decode("ascii")
                    for char in text)

@@ -30,22 +30,33 @@ Outcome = collections.namedtuple("Outcome", "output error failed")
 def run(adapter, name, text):
     """Runs a command with the text that the user typed after its name."""
     command = COMMANDS[name]
+    unicode = adapter.shows_unicode()
     words = [word for _, word in arguments.split(text)]
     try:
-        return Outcome(written(command.run(adapter, SETTINGS, words)), None, False)
+        return Outcome(written(command.run(adapter, SETTINGS, words), unicode), None, False)
     except Failure as error:
         failure = error
     except KeyboardInterrupt:
         failure = Failure("cancelled", "Interrupted; the debuggee is as it was.")
     except Exception as error:  # pylint: disable=broad-except
         if os.environ.get("REMEMBERME_DEBUG"):
-            sys.stderr.write(written(traceback.format_exc().splitlines()))
+            sys.stderr.write(written(traceback.format_exc().splitlines(), unicode))
         failure = Failure("internal", "%s failed by a bug of its own: %s: %s (REMEMBERME_DEBUG=1 "
                           "shows where)." % (name, type(error).__name__, error))
     if arguments.JSON.flag in text.split():
         return Outcome(json.dumps({"command": name, "error": {
             "kind": failure.kind, "message": failure.message}}) + "\n", None, True)
-    return Outcome("", written([failure.message]).rstrip("\n"), True)
+    return Outcome("", message(adapter, failure), True)
+
+
+def message(adapter, failure):
+    """What a Failure says, as the debugger is to report it."""
+    return printable(failure.message, adapter.shows_unicode())
+
+
+def help_of(adapter, name):
+    """What `help NAME` of the debugger shows."""
+    return written(COMMANDS[name].help.split("\n"), adapter.shows_unicode()).rstrip("\n")
 
 
 def complete(adapter, name, text):
@@ -60,6 +71,6 @@ def complete(adapter, name, text):
         before = [word for _, word in words]
         found = COMMANDS[name].complete(adapter, SETTINGS, before, last)
         return start, [word for word in found
-                       if word.startswith(last) and word == printable(word)]
+                       if word.startswith(last) and word == printable(word, adapter.shows_unicode())]
     except (Exception, KeyboardInterrupt):  # pylint: disable=broad-except
         return len(text), []

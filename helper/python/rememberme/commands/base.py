@@ -95,7 +95,7 @@ class Query(Command):
         self.add(target, reply)
         if values.json:
             return [_json(self.name, target, None if all_threads else asked.thread, reply)]
-        return self.render(reply, _look(adapter, values.bytes), values)
+        return self.render(reply, look_of(adapter, values.bytes), values)
 
     def complete(self, adapter, settings, before, last):
         flags = {option.flag: option for option in self.all_options()}
@@ -108,9 +108,10 @@ class Query(Command):
         return _names(adapter, settings, before)
 
 
-def _look(adapter, exact):
+def look_of(adapter, exact):
     return Look(exact=exact, width=adapter.width(),
-                styled=adapter.is_styled() and adapter.is_terminal())
+                styled=adapter.is_styled() and adapter.is_terminal(),
+                unicode=adapter.shows_unicode())
 
 
 def _json(name, target, thread, reply):

@@ -5,9 +5,9 @@ import json
 from .. import arguments
 from ..errors import Failure
 from ..settings import BY_NAME, SETTINGS
-from ..table import TEXT, Column, Look, table
+from ..table import TEXT, Column, table
 from ..text import paragraphs
-from .base import Command
+from .base import Command, look_of
 
 _OPTIONS = (arguments.JSON, arguments.HELP)
 
@@ -51,8 +51,7 @@ class Config(Command):
             return ["%s is %s." % (current[0][0], shown(current[0][1]))]
         return table([Column("Name", TEXT), Column("Value", TEXT), Column("Values", TEXT)],
                      [[name, shown(value), values_of(BY_NAME[name])] for name, value in current],
-                     Look(width=adapter.width(),
-                          styled=adapter.is_styled() and adapter.is_terminal()))
+                     look_of(adapter, exact=False))
 
     def complete(self, adapter, settings, before, last):
         if last.startswith("-"):
