@@ -218,7 +218,7 @@ def test_config_shows_and_sets(asked):
     assert commands.run(live, "py-config", "limit 25").output == "limit is 25.\n"
     assert commands.run(live, "py-config", 'binaries "/usr"').output == "binaries is /usr.\n"
     shown = json.loads(commands.run(live, "py-config", "--json").output)["settings"]
-    assert shown == {"inject": "on", "classes": "on", "references": "owned", "keep": "on",
+    assert shown == {"inject": "auto", "classes": "on", "references": "owned", "keep": "on",
                      "limit": 25, "depth": 3, "binaries": "/usr"}
     assert commands.run(live, "py-config", 'binaries ""').output == "binaries is not set.\n"
     assert "limit       25       N" in commands.run(live, "py-config", "").output

@@ -28,3 +28,11 @@ class CallFailed(Failure):
 
     def __init__(self, reason):
         Failure.__init__(self, "call-failed", "A call in the debuggee failed: %s" % reason)
+
+
+class Ended(Failure):
+    """The process is gone, by its own doing or by a call of ours."""
+
+    def __init__(self, pid, how=""):
+        Failure.__init__(self, "process-ended", "Process %d has ended%s while it was being looked "
+                         "at; there is nothing to take out of it any more." % (pid, how))

@@ -18,8 +18,8 @@ import signal
 import struct
 import threading
 
-from .errors import CallFailed, Unreadable
-from .ptrace import borrowed_stack, return_slot
+from .errors import CallFailed, Ended, Unreadable
+from .ptrace import borrowed_stack, return_slot, signal_name
 
 _ARGUMENTS = ("rdi", "rsi", "rdx", "rcx", "r8", "r9")
 _NEEDED = set(_ARGUMENTS) | {"rax", "rsp", "rip", "rflags"}
@@ -48,7 +48,7 @@ class StoppedThread(object):
         self._send = send
         self._read = read
         self._write = write
-        self._ended = False
+        self._ended = None  # or the Ended that tells how
         self._numbers = self._register_numbers()
 
     def _register_numbers(self):
@@ -65,6 +65,8 @@ class StoppedThread(object):
     def call(self, address, *arguments):
         """rax of the function at `address`, called with up to six integers. Raises
         CallFailed when it did not return. The thread is as it was in both cases."""
+        if self._ended:
+            raise self._ended
         blocked, own = self._signals()
         return_to = self._return_address(address, blocked)
         saved = self._threaded("QSaveRegisterState", "[0-9]+")
@@ -131,7 +133,7 @@ class StoppedThread(object):
                     raise CallFailed("it did not return in %d seconds." % _TIME_LIMIT)
                 if number in _FAULTS:
                     raise CallFailed("it was stopped by %s at 0x%x; `py-config inject off` calls "
-                                     "nothing." % (_name(number), place))
+                                     "nothing." % (signal_name(number), place))
                 if number >= _FIRST_REAL_TIME:
                     action = "C%02x" % number
                 else:
@@ -145,9 +147,12 @@ class StoppedThread(object):
         answer = self._send("vCont;%s:%x" % (action, self._lwp))
         stop = re.match("[TS]([0-9a-f]{2})", answer)
         if not stop:
-            self._ended = answer[:1] in ("W", "X")
-            raise CallFailed("the process has ended." if self._ended else
-                             "lldb-server answered `%s` to a continuation." % answer)
+            end = re.match("([WX])([0-9a-f]{2})", answer)
+            if end:
+                self._ended = Ended(self._pid, " by " + signal_name(int(end.group(2), 16))
+                                    if end.group(1) == "X" else "")
+                raise self._ended
+            raise CallFailed("lldb-server answered `%s` to a continuation." % answer)
         return int(stop.group(1), 16)
 
     def _threaded(self, packet, expected):
@@ -173,9 +178,3 @@ class StoppedThread(object):
     def _signal(self, number):
         ctypes.CDLL(None).syscall(_SYS_TGKILL, self._pid, self._lwp, int(number))
 
-
-def _name(number):
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return "signal %d" % number

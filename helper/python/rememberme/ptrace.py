@@ -18,7 +18,7 @@ import signal
 import struct
 import time
 
-from .errors import CallFailed, Unreadable
+from .errors import CallFailed, Ended, Unreadable
 
 _CONT, _GETSIGINFO, _SETSIGINFO = 7, 0x4202, 0x4203
 _GETREGSET, _SETREGSET = 0x4204, 0x4205
@@ -78,12 +78,14 @@ class StoppedThread(object):
         self._lwp = lwp
         self._read = read
         self._write = write
-        self._ended = False
+        self._ended = None  # or the Ended that tells how
 
     def call(self, address, *arguments):
         """rax of the function at `address`, called with up to six integers. Raises
         CallFailed when it did not return. The thread is as it was in both cases. To be
         called under sigint_held(): half a call would leave registers of ours."""
+        if self._ended:
+            raise self._ended
         saved = _Saved(self._lwp)
         saved.check()
         registers = dict(zip(_NAMES, _REGISTERS.unpack(saved.registers)))
@@ -118,7 +120,7 @@ class StoppedThread(object):
             if number == signal.SIGTRAP and _code(_siginfo(self._lwp)) == _TRAP_HWBKPT:
                 continue  # a watchpoint of the debugger: not the program's doing
             raise CallFailed("it was stopped by %s at 0x%x; `py-config inject off` calls nothing."
-                             % (_signal_name(number), now["rip"]))
+                             % (signal_name(number), now["rip"]))
 
     def _wait(self):
         """The number of the signal that the thread stops with."""
@@ -130,8 +132,9 @@ class StoppedThread(object):
                               | os.WNOWAIT | _WALL)
             if found is not None:
                 if found.si_code in (os.CLD_EXITED, os.CLD_KILLED, os.CLD_DUMPED):
-                    self._ended = True
-                    raise CallFailed("the process has ended.")
+                    self._ended = Ended(self._pid, " by " + signal_name(found.si_status)
+                                        if found.si_code != os.CLD_EXITED else "")
+                    raise self._ended
                 _, status = os.waitpid(self._lwp, _WALL)
                 return os.WSTOPSIG(status)
             if time.time() > end:
@@ -245,7 +248,7 @@ def _set_mask(lwp, mask):
     _ptrace(_SETSIGMASK, lwp, 8, ctypes.create_string_buffer(mask, 8))
 
 
-def _signal_name(number):
+def signal_name(number):
     try:
         return signal.Signals(number).name
     except ValueError:

@@ -3,7 +3,7 @@ which way in. Knows neither a command nor how a reply is shown."""
 
 import contextlib
 
-from . import inject, kept, undump
+from . import harm, inject, kept, undump
 from .adapter import CORE, LIVE
 from .errors import Failure
 from .request import (ALL_THREADS, FRAMES, NO_CLASSES, SELECTED_FRAME, TRAVERSE_ONLY, WHOLE_HEAP,
@@ -75,6 +75,11 @@ def _eval_depth(adapter, query, exprs):
 
 def answer(adapter, settings, target, request):
     """The helper's reply to a Request, as a dict. Raises Failure."""
+    return harm.guarded(settings, target, request,
+                        lambda chosen: _kept_answer(adapter, chosen, target, request))
+
+
+def _kept_answer(adapter, settings, target, request):
     with kept.Keeping(target, settings, request) as keeping:
         reply = _answer(adapter, settings, target, request, keeping)
         keeping.answered(reply)
@@ -87,8 +92,8 @@ def _answer(adapter, settings, target, request, keeping):
     if target.kind == LIVE:
         if not target.local:
             raise Failure("not-local", "`py-config inject off` reads the memory of a process on "
-                          "this machine; this one is remote, so use `py-config inject on` or a "
-                          "core of it.")
+                          "this machine; this one is remote, so use `py-config inject auto` or "
+                          "a core of it.")
         if not request.thread.thread_pointer:
             raise Failure("no-thread-pointer", "The selected thread has no thread pointer "
                           "(fs_base) yet, or this debugger does not tell it; `py-config inject "

@@ -14,9 +14,12 @@ Setting = collections.namedtuple("Setting", "name default choices title help")
 _SWITCH = ("on", "off")
 
 SETTINGS = (
-    Setting("inject", "on", _SWITCH, "whether anything is executed in a live process", """
-When on, the helper is called in it and a snapshot of the process answers. When off, the memory of
-the process is read and analysed outside, as a core's is."""),
+    Setting("inject", "auto", ("auto", "on", "off"),
+            "whether anything is executed in a live process", """
+`on`: the helper is called in it and a snapshot of the process answers. `off`: nothing is executed; its
+memory is read and analysed outside, as a core's is. `auto`: as on, but as off where a call could cost
+the process anything (a seccomp filter, too little memory under its limit, a frozen group); the answer
+says so. `on` refuses only where the process would surely die."""),
     Setting("classes", "on", _SWITCH, "whether classes and code count in the size of an object", """
 An instance refers to its class, and a class to its methods and bases. The size without classes
 and code is always reported too; with `off` it is the main figure."""),
