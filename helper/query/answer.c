@@ -86,48 +86,33 @@ static bool request_sound(const struct rme_block *block)
 	       table_sound(block, r->kept, 1) && exprs_sound(block, r->exprs);
 }
 
+static const struct {
+	uint32_t number;
+	void (*run)(struct rme_query_ctx *ctx);
+} queries[] = {
+    {RME_QUERY_MEMORY, rme_query_memory},
+    {RME_QUERY_TOP, rme_query_top},
+    {RME_QUERY_TREE, rme_query_tree},
+    {RME_QUERY_FRAMES, rme_query_frames},
+    {RME_QUERY_NAMES, rme_query_names},
+    {RME_QUERY_INSPECT, rme_query_inspect},
+    {RME_QUERY_TYPES, rme_query_types},
+    {RME_QUERY_RETAINED, rme_query_retained},
+    {RME_QUERY_DOMINATORS, rme_query_dominators},
+    {RME_QUERY_WHY, rme_query_why},
+    {RME_QUERY_REFERRERS, rme_query_referrers},
+    {RME_QUERY_SUMMARY, rme_query_summary},
+};
+
 static void run_query(struct rme_query_ctx *ctx)
 {
-	switch (ctx->request->query) {
-	case RME_QUERY_MEMORY:
-		rme_query_memory(ctx);
-		break;
-	case RME_QUERY_TOP:
-		rme_query_top(ctx);
-		break;
-	case RME_QUERY_TREE:
-		rme_query_tree(ctx);
-		break;
-	case RME_QUERY_FRAMES:
-		rme_query_frames(ctx);
-		break;
-	case RME_QUERY_NAMES:
-		rme_query_names(ctx);
-		break;
-	case RME_QUERY_TYPES:
-		rme_query_types(ctx);
-		break;
-	case RME_QUERY_RETAINED:
-		rme_query_retained(ctx);
-		break;
-	case RME_QUERY_DOMINATORS:
-		rme_query_dominators(ctx);
-		break;
-	case RME_QUERY_WHY:
-		rme_query_why(ctx);
-		break;
-	case RME_QUERY_REFERRERS:
-		rme_query_referrers(ctx);
-		break;
-	case RME_QUERY_SUMMARY:
-		rme_query_summary(ctx);
-		break;
-	case RME_QUERY_INSPECT:
-		rme_query_inspect(ctx);
-		break;
-	default:
-		rme_error_set(&ctx->error, "bad-request", "the helper does not know this question");
+	for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
+		if (queries[i].number == ctx->request->query) {
+			queries[i].run(ctx);
+			return;
+		}
 	}
+	rme_error_set(&ctx->error, "bad-request", "the helper does not know this question");
 }
 
 void rme_query_answer(struct rme_block *block, struct rme_arena *arena, struct rme_guards *guards,

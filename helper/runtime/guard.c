@@ -68,14 +68,11 @@ struct rme_guards *rme_guards_init(void *stack)
 	guards->top = NULL;
 	guards->n_faults = 0;
 	rme_syscall6(RME_SYS_sigaltstack, (long)&alt, (long)&guards->old_stack, 0, 0, 0, 0);
-	/* The addresses go through registers: an initialiser would put them into a table,
-	 * which would need relocation. */
-	void *handler = (void *)on_fault, *after = (void *)restorer;
-	__asm__("" : "+r"(handler), "+r"(after));
 	for (int i = 0; i < RME_GUARD_SIGNALS; i++) {
 		/* NODEFER: the jump out leaves no signal blocked behind. */
 		struct rme_kernel_sigaction act = {
-		    handler, SA_SIGINFO_ | SA_ONSTACK_ | SA_NODEFER_ | RME_SA_RESTORER, after, 0};
+		    (void *)on_fault, SA_SIGINFO_ | SA_ONSTACK_ | SA_NODEFER_ | RME_SA_RESTORER,
+		    (void *)restorer, 0};
 		rme_syscall6(RME_SYS_rt_sigaction, signal_at(i), (long)&act,
 		             (long)&guards->old_action[i], 8, 0, 0);
 	}

@@ -12,8 +12,52 @@
 /* Neither has as much as a megabyte. */
 enum { MAX_FILE = 1 << 25, MAX_SIZE = 1 << 25 };
 
+enum { SHT_RELR_ = 19 }; /* newer than some <elf.h> */
+
+/* The relocations that are applied when a library is loaded, one after another: false
+ * after the last one. */
+struct relocations {
+	Elf *elf;
+	Elf_Scn *section;
+	Elf_Data *data;
+	int next;
+	bool other; /* there are some of another form than RELA */
+	GElf_Rela now;
+};
+
+static bool next_relocation(struct relocations *r)
+{
+	while (!r->data || !gelf_getrela(r->data, r->next, &r->now)) {
+		GElf_Shdr sh;
+
+		r->section = elf_nextscn(r->elf, r->section);
+		if (!r->section)
+			return false;
+		r->data = NULL;
+		r->next = 0;
+		if (!gelf_getshdr(r->section, &sh) || !(sh.sh_flags & SHF_ALLOC))
+			continue;
+		if (sh.sh_type == SHT_RELA)
+			r->data = elf_getdata(r->section, NULL);
+		else if (sh.sh_type == SHT_REL || sh.sh_type == SHT_RELR_)
+			r->other = true;
+	}
+	r->next++;
+	return true;
+}
+
+/* The one kind that needs no dynamic linker: the word is the address of something in the
+ * library. */
+static bool relative(const struct ud_blob *b, const GElf_Rela *r)
+{
+	return r->r_info == GELF_R_INFO(0, R_X86_64_RELATIVE) && r->r_offset < b->size &&
+	       b->size - r->r_offset >= sizeof(uint64_t) && r->r_addend >= 0 &&
+	       (uint64_t)r->r_addend < b->size;
+}
+
 static bool check(struct ud_blob *b, const char *name, struct ud_error *error)
 {
+	struct relocations relocations = {.elf = b->elf};
 	size_t n = 0;
 	GElf_Ehdr eh;
 
@@ -33,6 +77,15 @@ static bool check(struct ud_blob *b, const char *name, struct ud_error *error)
 		if (ud_page_up(ph.p_vaddr + ph.p_memsz) > b->size)
 			b->size = ud_page_up(ph.p_vaddr + ph.p_memsz);
 	}
+	while (next_relocation(&relocations)) {
+		if (!relative(b, &relocations.now)) {
+			relocations.other = true;
+			break;
+		}
+	}
+	if (relocations.other)
+		return ud_fail(error, "bad-library",
+		               "%s is not the helper library: it needs a dynamic linker", name);
 	return b->size ? true : ud_fail(error, "bad-library", "%s has no content", name);
 }
 
@@ -72,30 +125,39 @@ bool ud_blob_open(struct ud_blob *ret, const char *path, struct ud_error *error)
 	return check(ret, path, error);
 }
 
+static void *first_page(const GElf_Phdr *ph, uint64_t address)
+{
+	return (void *)(address + ud_page_down(ph->p_vaddr));
+}
+
+static size_t pages_size(const GElf_Phdr *ph)
+{
+	return ud_page_up(ph->p_vaddr + ph->p_memsz) - ud_page_down(ph->p_vaddr);
+}
+
 bool ud_blob_load(const struct ud_blob *blob, uint64_t address)
 {
-	size_t n = 0;
+	struct relocations relocations = {.elf = blob->elf};
+	GElf_Phdr ph;
 
-	elf_getphdrnum(blob->elf, &n);
-	for (size_t i = 0; i < n; i++) {
-		GElf_Phdr ph;
-
-		if (!gelf_getphdr(blob->elf, (int)i, &ph) || ph.p_type != PT_LOAD || !ph.p_memsz)
+	for (int i = 0; gelf_getphdr(blob->elf, i, &ph); i++) {
+		if (ph.p_type != PT_LOAD || !ph.p_memsz)
 			continue;
-		char *start = (char *)(address + ud_page_down(ph.p_vaddr));
-		size_t size = ud_page_up(ph.p_vaddr + ph.p_memsz) - ud_page_down(ph.p_vaddr);
-		int prot = (ph.p_flags & PF_R ? PROT_READ : 0) |
-		           (ph.p_flags & PF_W ? PROT_WRITE : 0) |
-		           (ph.p_flags & PF_X ? PROT_EXEC : 0);
-
-		if (mmap(start, size, PROT_READ | PROT_WRITE,
+		if (mmap(first_page(&ph, address), pages_size(&ph), PROT_READ | PROT_WRITE,
 		         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
 			return false;
 		Elf_Data *data =
 		    elf_getdata_rawchunk(blob->elf, (int64_t)ph.p_offset, ph.p_filesz, ELF_T_BYTE);
 		if (data && ph.p_filesz)
 			memcpy((char *)address + ph.p_vaddr, data->d_buf, ph.p_filesz);
-		if (mprotect(start, size, prot))
+	}
+	while (next_relocation(&relocations))
+		*(uint64_t *)(address + relocations.now.r_offset) =
+		    address + (uint64_t)relocations.now.r_addend;
+	for (int i = 0; gelf_getphdr(blob->elf, i, &ph); i++) {
+		if (ph.p_type == PT_LOAD && ph.p_memsz &&
+		    mprotect(first_page(&ph, address), pages_size(&ph),
+		             PROT_READ | (ph.p_flags & PF_X ? PROT_EXEC : 0)))
 			return false;
 	}
 	return true;

@@ -1,5 +1,5 @@
-/* Freestanding libraries (the helper, the stub): a flat copy of their segments at
- * any address works. */
+/* Freestanding libraries (the helper, the stub): a flat copy of their segments works at
+ * any address, once the addresses that it holds of itself are put right. */
 #ifndef UD_BLOB_H
 #define UD_BLOB_H
 
@@ -18,8 +18,9 @@ struct ud_blob {
 bool ud_blob_open(struct ud_blob *ret, const char *path, struct ud_error *error);
 bool ud_blob_open_memory(struct ud_blob *ret, const void *data, size_t n, struct ud_error *error);
 
-/* Copies the segments to `address`, where `blob->size` bytes are reserved, each with
- * its own protection; false with errno when the system refuses. */
+/* Copies the segments to `address`, where `blob->size` bytes are reserved, and relocates
+ * them; nothing of them can be written afterwards. False with errno when the system
+ * refuses. */
 bool ud_blob_load(const struct ud_blob *blob, uint64_t address);
 
 /* Offset of an exported function from `address`, or 0. */

@@ -14,6 +14,7 @@ import threading
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "helper", "python"))
 
+from rememberme import elf  # noqa: E402
 from rememberme import expr as expressions  # noqa: E402
 from rememberme import request as requests  # noqa: E402
 from rememberme.request import (DONE, FRAMES, MEMORY, NAMES, TOP, TRAVERSE_ONLY, TREE,  # noqa: E402
@@ -115,23 +116,12 @@ def _base_of(address):
 
 
 def _flat_copy(path):
-    """(address, keeper): the PT_LOAD segments at a fresh place, nothing relocated."""
-    import struct
+    """(address, keeper): the library at a fresh place, put there as the plugin does it."""
     with open(path, "rb") as f:
-        data = f.read()
-    at, size, count = struct.unpack_from("<Q", data, 32)[0], *struct.unpack_from("<HH", data, 54)
-    loads = []
-    for i in range(count):
-        kind, _, offset, address, _, in_file, in_memory, _ = struct.unpack_from(
-            "<IIQQQQQQ", data, at + i * size)
-        if kind == 1:
-            loads.append((offset, address, in_file, in_memory))
-    end = max(address + in_memory for _, address, _, in_memory in loads)
-    memory = mmap.mmap(-1, (end + 4095) & ~4095,
-                       prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
-    for offset, address, in_file, _ in loads:
-        memory[address:address + in_file] = data[offset:offset + in_file]
+        flat = elf.flatten(f.read())
+    memory = mmap.mmap(-1, len(flat), prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
     export = ctypes.c_char.from_buffer(memory)
+    memory[:] = elf.relocate(flat, ctypes.addressof(export))
     return ctypes.addressof(export), (memory, export)
 
 

@@ -135,3 +135,14 @@ class Mapping:
 def mappings(pid):
     with open("/proc/%d/maps" % pid) as file:
         return [Mapping(line) for line in file]
+
+
+def relocations(library):
+    """Where the entries of .rela.dyn are in the content of a shared library."""
+    at, size, count = struct.unpack_from("<Q", library, 40)[0], *struct.unpack_from("<HH", library, 58)
+    for i in range(count):
+        kind, offset, length = (struct.unpack_from("<I", library, at + i * size + 4)
+                                + struct.unpack_from("<QQ", library, at + i * size + 24))
+        if kind == 4:  # SHT_RELA
+            return range(offset, offset + length, 24)
+    return ()

@@ -105,6 +105,12 @@ def test_flatten_is_what_the_loader_maps():
     symbols = elf.Symbols(lambda offset, size: flat[offset:offset + size], 0)
     entry = symbols.lookup("rme_start")
     assert entry and read(base + entry, 64) == flat[entry:entry + 64]
+    moved = elf.relocate(flat, base)
+    words = [at for at in range(0, len(flat), 8) if flat[at:at + 8] != moved[at:at + 8]]
+    assert words  # the table in query/answer.c
+    for at in words:
+        assert read(base + at, 8) == moved[at:at + 8]
+    assert elf.relocate(flat, 0) != moved and len(moved) == len(flat)
 
 
 def test_not_elf():

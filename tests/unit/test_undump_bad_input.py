@@ -11,6 +11,7 @@ import cores
 import matrix
 import undump
 from cores import EM_X86_64, PAGE, R, W, core, ehdr
+from rememberme import elf
 
 MEMORY = [(0x10000000, b"a" * PAGE, PAGE, R | W), (0x10002000, b"b" * PAGE, PAGE, R)]
 AARCH64, RISCV, I386 = 183, 243, 3
@@ -194,12 +195,31 @@ def test_bad_request(name, tmp_path):
 
 @pytest.mark.parametrize("library, words", [
     ("/nonexistent.so", "cannot be opened"), ("/etc/passwd", "no 64-bit"),
-    ("/bin/true", "rme_prepare"), ("/", "no 64-bit")])
+    ("/bin/true", "needs a dynamic linker"), ("/", "no 64-bit")])
 def test_bad_library(library, words, tmp_path):
     path = tmp_path / "core"
     path.write_bytes(core(MEMORY))
     answer = undump.ask(path, REQUEST, library=library)
     assert answer.kind == "bad-library" and words in answer.message, answer.output
+
+
+@pytest.mark.parametrize("damage", ["type", "symbol", "offset", "addend", "negative"])
+def test_library_with_a_relocation_that_is_not_applied(damage, tmp_path):
+    """Of the helper's own, the last one damaged; nothing outside it is ever written."""
+    content = bytearray(matrix.helper_library().read_bytes())
+    at = cores.relocations(content)[-1]
+    offset, info, addend = struct.unpack_from("<QQq", content, at)
+    damaged = {"type": (offset, 6, addend), "symbol": (offset, 8 | 1 << 32, addend),
+               "offset": (len(content) * 4, info, addend), "addend": (offset, info, 1 << 40),
+               "negative": (offset, info, -8)}[damage]
+    struct.pack_into("<QQq", content, at, *damaged)
+    library, path = tmp_path / "library.so", tmp_path / "core"
+    library.write_bytes(content)
+    path.write_bytes(core(MEMORY))
+    answer = undump.ask(path, REQUEST, library=library)
+    assert answer.kind == "bad-library" and "dynamic linker" in answer.message, answer.output
+    with pytest.raises(elf.NotElf):
+        elf.relocate(elf.flatten(bytes(content)), 0x10000)
 
 
 def test_not_python(tmp_path):

@@ -14,6 +14,8 @@ from .errors import Unreadable
 
 PT_LOAD, PT_DYNAMIC = 1, 2
 DT_HASH, DT_STRTAB, DT_SYMTAB, DT_GNU_HASH = 4, 5, 6, 0x6ffffef5
+DT_RELA, DT_RELASZ, DT_RELAENT, DT_REL, DT_JMPREL, DT_RELR = 7, 8, 9, 17, 23, 36
+R_X86_64_RELATIVE = 8
 EM_X86_64 = 62
 STT_NOTYPE, STT_OBJECT, STT_FUNC = 0, 1, 2
 
@@ -186,7 +188,7 @@ def find_symbol(read, candidates, name):
 
 
 def flatten(content):
-    """A shared library's file content as it lies in memory when loaded at 0."""
+    """A shared library's file content as it lies in memory when loaded at 0, not relocated."""
     def read(offset, size):
         return content[offset:offset + size]
     parts = segments(read, 0)
@@ -199,3 +201,27 @@ def flatten(content):
             data = content[part.offset:part.offset + part.filesz]
             memory[part.vaddr:part.vaddr + len(data)] = data
     return bytes(memory)
+
+
+def relocate(memory, base):
+    """What flatten() gave, for where `base` is its address. The only relocation that needs no
+    dynamic linker is R_X86_64_RELATIVE: a word that is the address of something in the library.
+    The build lets no other through; NotElf where there is one."""
+    def read(offset, size):
+        if offset + size > len(memory):
+            raise NotElf()
+        return memory[offset:offset + size]
+    moved = bytearray(memory)
+    for part in segments(read, 0):
+        if part.kind != PT_DYNAMIC:
+            continue
+        tags = dict(struct.iter_unpack("<QQ", read(part.vaddr, part.memsz & -16)))
+        if tags.keys() & {DT_REL, DT_JMPREL, DT_RELR} or tags.get(DT_RELAENT, 24) != 24:
+            raise NotElf()
+        table = read(tags.get(DT_RELA, 0), tags.get(DT_RELASZ, 0) // 24 * 24)
+        for offset, info, addend in struct.iter_unpack("<QQq", table):
+            if info != R_X86_64_RELATIVE or not 0 <= addend < len(memory):
+                raise NotElf()
+            read(offset, 8)
+            struct.pack_into("<Q", moved, offset, base + addend)
+    return bytes(moved)

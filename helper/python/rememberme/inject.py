@@ -54,8 +54,14 @@ def answer(adapter, target, question, keeping):
     _refuse_strict_seccomp(target)
     images = elf.images(mappings_of(adapter, target), adapter.read)
     _require_python(adapter.read, target, images)
-    with open(library.find(library.LIBRARY), "rb") as opened:
-        helper = elf.flatten(opened.read())
+    path = library.find(library.LIBRARY)
+    try:
+        with open(path, "rb") as opened:
+            helper = elf.flatten(opened.read())
+        elf.relocate(helper, 0)
+    except (elf.NotElf, struct.error):
+        raise Failure("no-library", "%s is not the helper library, or is damaged: build it again."
+                      % path)
     libc_first = sorted(images, key=lambda image: not _LIBC.search(image.path))
     functions = {}
     for name in ("mmap", "munmap"):
@@ -117,7 +123,7 @@ class _Injection(object):
             try:
                 self._code = self._map(len(self._helper), _PROT_RX, _PRIVATE)
                 self._block = self._map(size, _PROT_RW, _SHARED)
-                self._adapter.write(self._code, self._helper)
+                self._adapter.write(self._code, elf.relocate(self._helper, self._code))
                 head = _request.encode_block(self._block + _request.BLOCK_SIZE, len(encoded),
                                              self._block + reply_offset, capacity)
                 self._adapter.write(self._block, head + encoded)
