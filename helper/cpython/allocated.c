@@ -46,18 +46,27 @@ static uint64_t block(const struct rme_python *py, rme_addr at, uint64_t n)
 /* What pymalloc gave for a block of at least n bytes, by the head of its pool, whose blocks are
  * all of one size; 0: it is in no pool. For objects that may have been larger when
  * they were made. */
-static uint64_t pool_block(const struct rme_python *py, rme_addr at, uint64_t n)
+static uint64_t read_pool_block(const struct rme_python *py, rme_addr at, uint64_t n)
 {
 	const uint64_t pool_size = (uint64_t)rme_constant(py, RME_pool_size);
 	rme_addr pool = at & ~(pool_size - 1);
+
+	if (at - pool < POOL_HEADER)
+		return 0;
+	uint64_t size = (rme_u32(pool + POOL_SZIDX) + 1ull) * 16;
+	return size >= n && size <= SMALL_MAX && (at - pool - POOL_HEADER) % size == 0 &&
+	               rme_u32(pool + POOL_MAXNEXTOFFSET) == pool_size - size
+	           ? size
+	           : 0;
+}
+
+static uint64_t pool_block(const struct rme_python *py, rme_addr at, uint64_t n)
+{
 	volatile uint64_t told = 0;
 	struct rme_guard guard;
 
-	if (at - pool >= POOL_HEADER && RME_GUARD(py->guards, &guard)) {
-		uint64_t size = (rme_u32(pool + POOL_SZIDX) + 1ull) * 16;
-		if (size >= n && size <= SMALL_MAX && (at - pool - POOL_HEADER) % size == 0 &&
-		    rme_u32(pool + POOL_MAXNEXTOFFSET) == pool_size - size)
-			told = size;
+	if (RME_GUARD(py->guards, &guard)) {
+		told = read_pool_block(py, at, n);
 		rme_guard_pop(py->guards, &guard);
 	}
 	return told;

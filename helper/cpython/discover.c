@@ -98,6 +98,21 @@ static rme_addr missing_until(const struct rme_request *r, rme_addr a)
 	return 0;
 }
 
+/* Goes on with the search to its end. False when a load faulted, at *ret_fault. */
+static bool search_until_fault(struct rme_python *py, struct search *s, bool *ret_found,
+                               rme_addr *ret_fault)
+{
+	struct rme_guard guard;
+
+	if (RME_GUARD(py->guards, &guard)) {
+		*ret_found = search_on(s);
+		rme_guard_pop(py->guards, &guard);
+		return true;
+	}
+	*ret_fault = guard.fault_address;
+	return false;
+}
+
 /* The first runtime of any layout in the image and the zeroed data behind it, or 0; what
  * cannot be read is passed over. */
 static rme_addr search(struct rme_python *py, const struct rme_image *image)
@@ -105,14 +120,13 @@ static rme_addr search(struct rme_python *py, const struct rme_image *image)
 	rme_addr end =
 	    image->end - image->base < MAX_SEARCHED ? image->end : image->base + MAX_SEARCHED;
 	struct search s = {(image->base + 7) & ~7ull, 0, end + MAX_TAIL, 0, 0};
-	volatile bool found = false;
+	bool found = false;
+	rme_addr fault;
 
 	while (s.at < s.end && !found) {
-		struct rme_guard guard;
-		if (RME_GUARD(py->guards, &guard)) {
-			found = search_on(&s);
-			rme_guard_pop(py->guards, &guard);
-		} else if ((guard.fault_address ^ s.at) >= PAGE) {
+		if (search_until_fault(py, &s, &found, &fault))
+			continue;
+		if ((fault ^ s.at) >= PAGE) {
 			/* a candidate whose pointers lead nowhere */
 			s.layout++;
 			if (++s.n_faults > MAX_FAULTS)

@@ -205,34 +205,54 @@ static void interpreter_fields(struct roots *r, rme_addr interp)
 	/* _PyRuntimeState has them up to 3.8, for all interpreters */
 }
 
+static void of_threads(struct roots *r,
+                       int (*fn)(void *arg, const struct rme_python_thread *thread))
+{
+	struct rme_guard guard;
+
+	r->root = (struct rme_root){.line = -1};
+	if (RME_GUARD(r->py->guards, &guard)) {
+		rme_threads_each(r->py, fn, r);
+		rme_guard_pop(r->py->guards, &guard);
+	}
+}
+
+/* False where there is none with that number. */
+static bool of_interpreter(struct roots *r, uint64_t number,
+                           void (*fn)(struct roots *r, rme_addr interp))
+{
+	struct rme_python *py = r->py;
+	volatile rme_addr interp = 0;
+	struct rme_guard guard;
+
+	if (RME_GUARD(py->guards, &guard)) {
+		interp = interpreter_at(py, number);
+		r->root.interp_id = interp ? rme_u64(interp + L(interp_id)) : 0;
+		if (interp)
+			fn(r, interp);
+		rme_guard_pop(py->guards, &guard);
+	}
+	return interp;
+}
+
+static void of_interpreters(struct roots *r, void (*fn)(struct roots *r, rme_addr interp))
+{
+	uint64_t number = 0;
+
+	r->root = (struct rme_root){.line = -1};
+	while (number < MAX_INTERPRETERS && of_interpreter(r, number, fn))
+		number++;
+}
+
 void rme_roots_each(struct rme_python *py, rme_root_fn fn, void *arg)
 {
 	struct roots r = {py, fn, arg, {.line = -1}};
-	struct rme_guard guard;
 
 	/* Once for each kind, so that the modules' names come first. */
-	for (int pass = 0; pass < 4; pass++) {
-		r.root = (struct rme_root){.line = -1};
-		if (pass == 1 || pass == 2) {
-			if (RME_GUARD(py->guards, &guard)) {
-				rme_threads_each(py, pass == 1 ? on_thread : thread_fields, &r);
-				rme_guard_pop(py->guards, &guard);
-			}
-			continue;
-		}
-		for (volatile uint64_t i = 0; i < MAX_INTERPRETERS; i++) {
-			volatile rme_addr interp = 0;
-			if (RME_GUARD(py->guards, &guard)) {
-				interp = interpreter_at(py, i);
-				r.root.interp_id = interp ? rme_u64(interp + L(interp_id)) : 0;
-				if (interp)
-					(pass ? interpreter_fields : modules)(&r, interp);
-				rme_guard_pop(py->guards, &guard);
-			}
-			if (!interp)
-				break;
-		}
-	}
+	of_interpreters(&r, modules);
+	of_threads(&r, on_thread);
+	of_threads(&r, thread_fields);
+	of_interpreters(&r, interpreter_fields);
 }
 
 static void frame_append(struct rme_python *py, const struct rme_root *root, struct rme_buffer *out)
@@ -335,32 +355,37 @@ static bool ring_guarded(struct rme_python *py, rme_addr head, enum way way, rme
 	return closed;
 }
 
-enum rme_lists rme_collector_each(struct rme_python *py, rme_object_fn fn, void *arg)
+/* The collector of an interpreter, or 0 where there is none with that number. */
+static rme_addr collector_of(struct rme_python *py, uint64_t number, bool *at_work)
 {
-	volatile enum rme_lists lists = RME_LISTS_COMPLETE;
+	volatile rme_addr gc = 0;
 	struct rme_guard guard;
 
-	for (volatile uint64_t i = 0; i < MAX_INTERPRETERS; i++) {
-		volatile rme_addr gc = 0;
-		volatile int list = 0;
-		if (RME_GUARD(py->guards, &guard)) {
-			rme_addr interp = interpreter_at(py, i);
-			if (interp)
-				gc = HAS(interp_gc) ? interp + L(interp_gc)
-				                    : py->sym.runtime + L(runtime_gc);
-			if (gc && rme_i32(gc + L(gc_collecting))) {
-				lists = RME_LISTS_AT_WORK;
-				list = N_GENERATIONS + 1;
-			}
-			rme_guard_pop(py->guards, &guard);
-		}
-		if (!gc)
-			break;
-		for (; list <= N_GENERATIONS; list++) {
-			rme_addr head =
-			    list == N_GENERATIONS
-				? gc + L(gc_permanent)
-				: gc + L(gc_generations) + (uint64_t)list * L(gc_generation_size);
+	*at_work = false;
+	if (RME_GUARD(py->guards, &guard)) {
+		rme_addr interp = interpreter_at(py, number);
+		if (interp)
+			gc = HAS(interp_gc) ? interp + L(interp_gc)
+			                    : py->sym.runtime + L(runtime_gc);
+		*at_work = gc && rme_i32(gc + L(gc_collecting));
+		rme_guard_pop(py->guards, &guard);
+	}
+	return gc;
+}
+
+enum rme_lists rme_collector_each(struct rme_python *py, rme_object_fn fn, void *arg)
+{
+	enum rme_lists lists = RME_LISTS_COMPLETE;
+	bool at_work;
+	rme_addr gc;
+
+	for (uint64_t i = 0; i < MAX_INTERPRETERS && (gc = collector_of(py, i, &at_work)); i++) {
+		if (at_work)
+			lists = RME_LISTS_AT_WORK;
+		for (uint64_t list = 0; list <= N_GENERATIONS && !at_work; list++) {
+			rme_addr head = list == N_GENERATIONS
+			                    ? gc + L(gc_permanent)
+			                    : gc + L(gc_generations) + list * L(gc_generation_size);
 			if (!ring_guarded(py, head, NEXT, fn, arg)) {
 				lists = RME_LISTS_BROKEN;
 				ring_guarded(py, head, PREVIOUS, fn, arg);

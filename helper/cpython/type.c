@@ -219,10 +219,23 @@ static bool is_type(struct rme_python *py, rme_addr type, uint64_t *basicsize)
 	return is;
 }
 
+static void describe_guarded(struct rme_python *py, struct rme_type *t)
+{
+	struct rme_guard guard;
+
+	if (RME_GUARD(py->guards, &guard)) {
+		describe(py, t);
+		rme_guard_pop(py->guards, &guard);
+	} else {
+		/* A type of no known kind. */
+		t->traverse = 0;
+		t->no_code = true;
+	}
+}
+
 struct rme_type *rme_type_slow(struct rme_python *py, rme_addr type)
 {
 	struct rme_types *types = py->types;
-	struct rme_guard guard;
 	uint64_t i, basicsize;
 
 	if (!is_type(py, type, &basicsize))
@@ -234,14 +247,7 @@ struct rme_type *rme_type_slow(struct rme_python *py, rme_addr type)
 		return NULL;
 	t->address = type;
 	t->basicsize = basicsize;
-	if (RME_GUARD(py->guards, &guard)) {
-		describe(py, t);
-		rme_guard_pop(py->guards, &guard);
-	} else {
-		/* A type of no known kind. */
-		t->traverse = 0;
-		t->no_code = true;
-	}
+	describe_guarded(py, t);
 	for (i = rme_type_hash(type) >> 32 & (types->n_slots - 1); types->slots[i];)
 		i = (i + 1) & (types->n_slots - 1);
 	types->slots[i] = t;

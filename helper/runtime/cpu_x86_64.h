@@ -88,6 +88,39 @@ static inline long rme_cpu_clone_thread(unsigned long flags, void *stack_top, vo
 	return r;
 }
 
+/* Defines two functions, hidden: `save` keeps what a call preserves, its own return address
+ * among it, in RME_CPU_N_SAVED words and returns 0; `resume` returns 1 from there. */
+enum { RME_CPU_N_SAVED = 8 };
+#define RME_CPU_DEFINE_SAVE(save, resume)                                                          \
+	__asm__(".text\n"                                                                          \
+	        ".hidden " save "\n.globl " save "\n.type " save ", @function\n" save ":\n\t"      \
+	        "mov %rbx, (%rdi)\n\t"                                                             \
+	        "mov %rbp, 8(%rdi)\n\t"                                                            \
+	        "mov %r12, 16(%rdi)\n\t"                                                           \
+	        "mov %r13, 24(%rdi)\n\t"                                                           \
+	        "mov %r14, 32(%rdi)\n\t"                                                           \
+	        "mov %r15, 40(%rdi)\n\t"                                                           \
+	        "mov (%rsp), %rdx\n\t"                                                             \
+	        "lea 8(%rsp), %rcx\n\t"                                                            \
+	        "mov %rcx, 48(%rdi)\n\t"                                                           \
+	        "mov %rdx, 56(%rdi)\n\t"                                                           \
+	        "xor %eax, %eax\n\t"                                                               \
+	        "ret\n"                                                                            \
+	        ".size " save ", . - " save "\n"                                                   \
+	        ".hidden " resume "\n.globl " resume "\n.type " resume ", @function\n" resume      \
+	        ":\n\t"                                                                            \
+	        "mov (%rdi), %rbx\n\t"                                                             \
+	        "mov 8(%rdi), %rbp\n\t"                                                            \
+	        "mov 16(%rdi), %r12\n\t"                                                           \
+	        "mov 24(%rdi), %r13\n\t"                                                           \
+	        "mov 32(%rdi), %r14\n\t"                                                           \
+	        "mov 40(%rdi), %r15\n\t"                                                           \
+	        "mov 48(%rdi), %rsp\n\t"                                                           \
+	        "mov $1, %eax\n\t"                                                                 \
+	        "cld\n\t"                                                                          \
+	        "jmp *56(%rdi)\n"                                                                  \
+	        ".size " resume ", . - " resume "\n");
+
 static inline void rme_cpu_relax(void)
 {
 	__builtin_ia32_pause();

@@ -14,6 +14,8 @@ enum {
 	SI_USER_ = 0
 };
 
+RME_CPU_DEFINE_SAVE("rme_guard_save", "rme_guard_resume")
+
 static int signal_at(int i)
 {
 	switch (i) {
@@ -45,7 +47,7 @@ static void on_fault(int signal, const int32_t *info)
 	g->signal = signal;
 	/* siginfo: si_signo, si_errno, si_code, padding, si_addr */
 	g->fault_address = rme_u64((rme_addr)info + 16);
-	__builtin_longjmp(g->jump, 1);
+	rme_guard_resume(g->saved);
 }
 
 /* The handlers never return, but the kernel wants a restorer on x86-64. */

@@ -3,6 +3,12 @@
  * debuggee costs one object and not the answer. Installed in the snapshot or in
  * undump, never in the debuggee itself. Nothing Python-specific here.
  *
+ * A fault comes from a load, and no compiler sees an edge from a load to where a guard
+ * comes back. So that place must not depend on what the block did with registers: a
+ * routine in assembler saves every register that a call preserves, and returns a
+ * second time with all of them as they were. It is declared returns_twice, so what else
+ * the code behind it needs is in memory before the call, and stays there.
+ *
  *     struct rme_guard guard;
  *     if (RME_GUARD(guards, &guard)) {
  *             … loads that may fault …
@@ -17,13 +23,14 @@
 #define RME_RUNTIME_GUARD_H
 
 #include "runtime/memory.h"
+#include "runtime/sys.h"
 
 /* For what a guard's jump must find in memory: a load of the debuggee may fault at any
  * time, and this store is neither delayed nor moved across such loads. */
 #define RME_STORE(place, value) (*(volatile __typeof__(place) *)&(place) = (value))
 
 struct rme_guard {
-	void *jump[5]; /* for __builtin_setjmp */
+	uint64_t saved[RME_CPU_N_SAVED];
 	struct rme_guard *outer;
 	rme_addr fault_address;
 	int signal;
@@ -64,19 +71,24 @@ struct rme_guards *rme_guards_init(void *stack);
 /* Puts back the handlers and the alternate stack that were there. */
 void rme_guards_deinit(struct rme_guards *guards);
 
-#define RME_GUARD(guards, g) (rme_guard_push((guards), (g)), __builtin_setjmp((g)->jump) == 0)
+#define RME_GUARD(guards, g) (rme_guard_save((g)->saved) == 0 && rme_guard_push((guards), (g)))
 
-static inline void rme_guard_push(struct rme_guards *guards, struct rme_guard *g)
+/* 0; and 1 when rme_guard_resume comes back to it. */
+__attribute__((returns_twice)) int rme_guard_save(uint64_t *saved);
+__attribute__((noreturn)) void rme_guard_resume(const uint64_t *saved);
+
+static inline bool rme_guard_push(struct rme_guards *guards, struct rme_guard *g)
 {
 	g->outer = guards->top;
 	g->fault_address = 0;
 	g->signal = 0;
 	RME_STORE(guards->top, g);
 	__asm__ volatile("" : : : "memory"); /* no load of the block moves above */
+	return true;
 }
 
-/* Not inline: for gcc only a call can lead to where a guard comes back, so a block of
- * nothing but loads needs one, or the place is optimised away. */
+/* Not inline: for gcc only a call can lead to where a guard comes back. With one at the end
+ * of every block, what that place needs lives until there. */
 void rme_guard_pop(struct rme_guards *guards, struct rme_guard *g);
 
 #endif
