@@ -230,65 +230,8 @@ RME_EXPORT int64_t rme_answer(struct rme_block *block);
 /* rme_prepare, rme_answer, and everything put back: for tests by ctypes. */
 RME_EXPORT int64_t rme_run(struct rme_block *block);
 
-/* What a successful reply holds, by query. Every reply has "python":"3.12.1",
- * "references":"owned"|"traverse", "classes":"on"|"off" and "caveats", a list of
- * {"kind":…,"type":NAME|null,"count":N,"address":"0x…"|null,"message":SENTENCE}.
- * What mmap.mmap objects map is no heap and in no size: the caveats "file-backed" (files,
- * and shared memory that has a name) and "anonymous-mapping" have "bytes":N besides, each
- * object counted once; "mapped" in MEMORY and FRAMES, of each item and of all together, is
- * {"files":{"objects":N,"bytes":N},"anonymous":{"objects":N,"bytes":N}}.
- * OBJECT below is "address":"0x…","type":…,"own_size":N,"size":N,"objects":N,
- * "size_without_classes":N; sizes of all items together (shared objects once)
- * stand at the top as "size","objects","size_without_classes".
- * With RME_ALLOCATED OBJECT has "own_allocated" after "own_size", and "allocated" stands
- * after every "size" of MEMORY, TOP, TREE, FRAMES (INSPECT has "own_allocated"): bytes that the
- * allocator gave, attribute storage of instances and rounding included; null where it was not
- * measured. FRAME is "thread":N|null,"frame":N,"function":…,"file":…,"line":N|null.
- *
- *   MEMORY  "items":[{"expr":TEXT,OBJECT}…], or one per frame without EXPR:
- *           [{"expr":null,FRAME,"size":N,"objects":N,"size_without_classes":N}…]
- *   TOP     "items": without EXPR the locals, [{"expr":NAME,FRAME,OBJECT}…], with
- *           one the reachable objects, [{"expr":PATH,OBJECT}…]; largest first,
- *           "more":{"items":N}: how many rows `limit` cut
- *   TREE    "tree":NODE with NODE {"label":TEXT|null,OBJECT,"cycle":true?,
- *           "children":[NODE…],"more":{"children":N,"size":N}}; a root that is a
- *           frame has "address":null,"type":"frame" and FRAME
- *   FRAMES  "items":[{FRAME,"lwp":N,"selected":BOOL,"size":N,"objects":N,
- *           "size_without_classes":N}…], innermost first, thread by thread
- *   NAMES   "names":[TEXT…]: locals, cells and free variables, then globals
- *   INSPECT "items":[{"expr":TEXT,"address":"0x…","type":TEXT|null,"own_size":N,
- *           "estimated":BOOL,"references":["0x…"…],"inferred":BOOL,"agrees":BOOL}…]:
- *           no limit on the EXPRs; a damaged object has no figures; "agrees": walks,
- *           which have a short way for some types, come to the same
- *
- * About the whole heap, modules and their namespaces included (TYPES with EXPRs: about
- * what these reach, as MEMORY). All but TYPES have "graph":"built"|"kept". PATH is "root":TEXT
- * ("module app.cache"), "steps":
- * [{"label":TEXT|null,"address":"0x…","type":…}…] from the root's side on, "expr":TEXT|
- * null, and "elided":N where the middle of a long one is left out; a label is part of
- * an EXPR (.name, ["key"], [3]; a bare name after a module or a frame) or words in
- * brackets. "size" and "objects" at the top are those of all.
- *
- *   TYPES   "items":[{"type":…,"module":…,"address":…,"types":N,"objects":N,"size":N,
- *           "lengths":[{"from":N,"to":N,"objects":N,"size":N}…]?}…], types of one name
- *           together ("types" of them); RME_BY_MODULE: [{"module":…,"types":N,"objects":N,
- *           "size":N,"items":[a few of those…]}…]; "more":{"items","objects","size"}
- *   RETAINED with EXPRs "items":[{"expr":TEXT,"address","type","own_size","retained":N,
- *           "objects":N}…] and the same two of all together at the top. Without:
- *           "items":[{"address","type","own_size","retained","objects",PATH}…], none within
- *           another, at most 10,000 of each list;
- * "types":[{"type","address","instances":N,"retained","objects"}…];
- *           "modules":[{"module","address","retained","objects"}…]
- *   DOMINATORS "tree":NODE as TREE's, "size" is what it retains; the root without EXPR
- *           has "address":null,"type":"heap"
- *   WHY     "expr","address","type","own_size","paths":[{PATH}…],"more":{"paths":N};
- *           limit: how many paths, 0: 3
- *   REFERRERS "expr","address","type","own_size","items":[{"root":TEXT,"label":TEXT|null,
- *           "address":null,"references":N} or {"label","address","type","own_size",
- *           "of":TEXT|null,"references"}…],"more":{"items":N}; "of": whose part it is
- *   SUMMARY "types" as TYPES's items, "holders" as RETAINED's, "threads":[{FRAME,"lwp":N,
- *           "frames":N}…],"n_threads":N,"arenas":{"arenas":N,"size":N,"allocated":N,
- *           "blocks":N,"free":N}|null: of CPython's allocator for small blocks
- */
+/* What a reply holds, and the kinds of errors and caveats: helper/contract/contract.def,
+ * REPLIES.md. The numbers and structures above are read by helper/contract/generate.py
+ * (./dev contract), which writes them for Python: keep to one member in a line. */
 
 #endif

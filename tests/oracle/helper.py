@@ -13,7 +13,10 @@ import threading
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "helper", "python"))
+sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
 
+import replies  # noqa: E402
+from rememberme import contract  # noqa: E402
 from rememberme import elf  # noqa: E402
 from rememberme import expr as expressions  # noqa: E402
 from rememberme import request as requests  # noqa: E402
@@ -24,11 +27,6 @@ __all__ = ["Helper", "MEMORY", "TOP", "TREE", "FRAMES", "NAMES", "TRAVERSE_ONLY"
            "LAYOUTS_ONLY"]
 
 LAYOUTS_ONLY = 16  # enum rme_flag: tests only
-BLOCK_FIELDS = ("magic", "abi", "state", "cancel", "pid", "status", "progress_objects",
-                "progress_bytes", "request", "request_size", "reply", "reply_capacity",
-                "reply_size", "arena", "arena_size", "pieces", "n_pieces", "answer", "kept_fd",
-                "reserved")
-
 
 class Thread:
     """Of the request: this one."""
@@ -89,22 +87,21 @@ class Helper:
         memory = mmap.mmap(-1, reply_at + capacity)  # MAP_SHARED, as rme_start wants it
         export = ctypes.c_char.from_buffer(memory)
         address = ctypes.addressof(export)
-        block = list(requests._BLOCK.unpack(requests.encode_block(
-            address + 128, len(request), address + reply_at, capacity)))
-        block[BLOCK_FIELDS.index("cancel")] = cancel
-        block[BLOCK_FIELDS.index("arena_size")] = arena_size
-        block[BLOCK_FIELDS.index("kept_fd")] = kept_fd
-        memory[:128] = requests._BLOCK.pack(*block)
+        memory[:128] = requests.encode_block(
+            request=address + 128, request_size=len(request), reply=address + reply_at,
+            reply_capacity=capacity, cancel=cancel, arena_size=arena_size, kept_fd=kept_fd)
         memory[128:128 + len(request)] = request
         returned = (call or self.run)(address)
-        self.block = dict(zip(BLOCK_FIELDS, requests._BLOCK.unpack(memory[:128])))
+        self.block = requests.decode_block(memory[:128])._asdict()
         self.block["returned"] = returned
         text = memory[reply_at:reply_at + self.block["reply_size"]]
         del export
         memory.close()
         if self.block["state"] != DONE:
             return None
-        return json.loads(text.decode())
+        at = contract.REQUEST.offsets["query"]
+        asked = int.from_bytes(request[at:at + 4], "little")
+        return replies.check(json.loads(text.decode()), replies.question(asked))
 
     def memory(self, *objects, **options):
         """The reply about objects of this interpreter, by address."""

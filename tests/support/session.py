@@ -18,6 +18,7 @@ import subprocess
 import tempfile
 
 import matrix
+import replies
 
 SUPPORT = pathlib.Path(__file__).resolve().parent
 
@@ -46,7 +47,7 @@ class Answer:
             raise AssertionError("%s did not print one JSON object:\n%s\nerror: %s\n%s" % (
                 self.step, self.output, self.error, self._session_text[-2000:])) from None
         assert isinstance(value, dict), value
-        return value
+        return replies.check_command(value)
 
     @property
     def reply(self):

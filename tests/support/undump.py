@@ -9,15 +9,16 @@ import struct
 import subprocess
 
 import matrix
+import replies
+
+from rememberme import contract
 
 PROGRAM = matrix.BUILD / "rememberme-undump"
 
 # enum probe of undump_probe.c
 WORDS, TABLES, TOUCH, SYSCALL, SPIN, CALL, WRITE, GARBAGE, GREEDY = range(1, 10)
 
-FRAMES = 4  # RME_QUERY_FRAMES
-
-_REQUEST = struct.Struct("<5IiII4Q12I")
+FRAMES = contract.QUERY_FRAMES
 
 
 def request(query, addresses=(), limit=0, depth=0, flags=0, lwp=0, thread_pointer=0, threads=()):
@@ -25,10 +26,12 @@ def request(query, addresses=(), limit=0, depth=0, flags=0, lwp=0, thread_pointe
     that it skips, and an address."""
     exprs = b"".join(struct.pack("<4IQ", 24, 0, 0, 0, address) for address in addresses)
     table = b"".join(struct.pack("<3Q", *thread) for thread in threads)
-    at = _REQUEST.size + len(exprs)
-    return _REQUEST.pack(1, query, flags, limit, depth, -1, 0, 0, lwp, thread_pointer, 0,
-                         0, 0, 0, 0, 0, at if table else 0, len(threads),
-                         _REQUEST.size if exprs else 0, len(addresses), 0, 0, 0, 0) + exprs + table
+    size = contract.REQUEST.size
+    return contract.REQUEST.pack(
+        abi=contract.ABI, query=query, flags=flags, limit=limit, depth=depth, frame=-1, lwp=lwp,
+        thread_pointer=thread_pointer,
+        threads=(size + len(exprs) if table else 0, len(threads)),
+        exprs=(size if exprs else 0, len(addresses))) + exprs + table
 
 
 @functools.lru_cache(maxsize=None)
@@ -101,7 +104,10 @@ def finish(process, timeout=60):
 
 
 def ask(source, data, *options, library=None, timeout=60, **keywords):
-    return finish(start(source, data, *options, library=library, **keywords), timeout)
+    answer = finish(start(source, data, *options, library=library, **keywords), timeout)
+    if library == matrix.helper_library() and answer.output:
+        replies.check(answer.json, replies.question(struct.unpack_from("<I", data, 4)[0]))
+    return answer
 
 
 def words(source, addresses, *options, **keywords):

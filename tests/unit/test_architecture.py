@@ -26,7 +26,7 @@ TOP = {"CMakeLists.txt", "helper", "gdb", "lldb", "tests", "README.md", "dev", "
        "CONTRIBUTING.md"}
 # Headers of C11 that a freestanding program may include, and the contract.
 FREESTANDING = {"stdint.h", "stddef.h", "stdbool.h", "stdarg.h", "limits.h", "rememberme.h",
-                "elf.h"}
+                "elf.h", "rememberme_kinds.h"}
 
 
 def tracked(*patterns):

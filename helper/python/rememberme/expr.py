@@ -11,6 +11,14 @@ import collections
 import re
 import struct
 
+from .contract import STEP_ADDRESS as ADDRESS
+from .contract import STEP_ATTRIBUTE as ATTRIBUTE
+from .contract import STEP_KEY_BYTES as KEY_BYTES
+from .contract import STEP_KEY_INT as KEY_INT
+from .contract import STEP_KEY_NONE as KEY_NONE
+from .contract import STEP_KEY_STR as KEY_STR
+from .contract import STEP_MODULE as MODULE
+from .contract import STEP_NAME as NAME
 from .errors import Failure
 
 HELP = """
@@ -19,9 +27,6 @@ EXPR is a path that is followed without running Python: a local, free, global or
 It may also begin with module:name (app.models:REGISTRY), with the address of an object (0x7f…), or
 with $(C-EXPRESSION), which the debugger evaluates to a PyObject *.
 """
-
-NAME, MODULE, ADDRESS, ATTRIBUTE = 1, 2, 3, 4
-KEY_STR, KEY_INT, KEY_BYTES, KEY_NONE = 5, 6, 7, 8
 
 
 class Expr(collections.namedtuple("Expr", "text steps")):

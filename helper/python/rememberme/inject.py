@@ -124,8 +124,9 @@ class _Injection(object):
                 self._code = self._map(len(self._helper), _PROT_RX, _PRIVATE)
                 self._block = self._map(size, _PROT_RW, _SHARED)
                 self._adapter.write(self._code, elf.relocate(self._helper, self._code))
-                head = _request.encode_block(self._block + _request.BLOCK_SIZE, len(encoded),
-                                             self._block + reply_offset, capacity)
+                head = _request.encode_block(
+                    request=self._block + _request.BLOCK_SIZE, request_size=len(encoded),
+                    reply=self._block + reply_offset, reply_capacity=capacity)
                 self._adapter.write(self._block, head + encoded)
                 self._run()
                 return self._reply(self._block + reply_offset, capacity)
@@ -220,7 +221,7 @@ class _Injection(object):
         state, _, _, status, _, _ = _request.STATE.unpack_from(block, _request.STATE_OFFSET)
         if state != _request.DONE:
             raise Failure("died", _obituary(status))
-        size = _request.decode_reply_size(block)
+        size = _request.decode_block(block).reply_size
         if size > capacity:
             raise Failure("bad-reply", "The helper's reply claims %d bytes." % size)
         return decode(self._adapter.read(address, size))

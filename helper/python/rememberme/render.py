@@ -87,7 +87,9 @@ def frames(reply, look):
     if not items:
         return ["No Python frames."] + caveats(reply, look)
     _add_allocated(heads, rows, items)
-    return table(heads, rows, look) + _foot(reply, look, everything=len(items) > 1)
+    more = reply.get("more", {}).get("items", 0)
+    lines = ["  … and %s more" % count(more)] if more else []
+    return table(heads, rows, look) + lines + _foot(reply, look, everything=len(items) > 1)
 
 
 def drawing(reply, look, labels=False):
@@ -100,7 +102,7 @@ def drawing(reply, look, labels=False):
         if "rest" in node:
             return look.plain("… and %s more (%s)" % (count(node["rest"]["children"]),
                                                       _sizes(node["rest"], look)))
-        name = short(node["type"] if node.get("function") is None
+        name = short((node["type"] or "?") if node.get("function") is None
                      else "%s %s" % (node["type"], node["function"]))
         if labels and node.get("label"):
             name = "%s: %s" % (short(node["label"]), name)

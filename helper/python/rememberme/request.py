@@ -3,34 +3,36 @@ rememberme.h. Knows nothing of debuggers."""
 
 import struct
 
+from . import contract
 from . import expr as _expr
+from .contract import (QUERY_DOMINATORS, QUERY_FRAMES, QUERY_MEMORY, QUERY_NAMES, QUERY_REFERRERS,
+                       QUERY_RETAINED, QUERY_SUMMARY, QUERY_TOP, QUERY_TREE, QUERY_TYPES,
+                       QUERY_WHY)
 
-MAGIC = 0x4d454d52
-ABI = 1
+MAGIC, ABI = contract.MAGIC, contract.ABI
+RUNNING, DONE, DIED = contract.RUNNING, contract.DONE, contract.DIED
+OFFERED, WANTED = contract.OFFERED, contract.WANTED
+ANSWER_DONE, ANSWER_NO = contract.ANSWER_DONE, contract.ANSWER_NO
+ANSWER_WAIT, KEPT = contract.ANSWER_WAIT, contract.KEPT
 
-RUNNING, DONE, DIED, OFFERED, WANTED = 1, 2, 3, 4, 5  # enum rme_state; 0 is idle
-
-MEMORY, TOP, TREE, FRAMES, NAMES = 1, 2, 3, 4, 5  # enum rme_query
-TYPES, RETAINED, DOMINATORS, WHY, REFERRERS, SUMMARY = 16, 17, 18, 19, 20, 21
+MEMORY, TOP, TREE, FRAMES, NAMES = QUERY_MEMORY, QUERY_TOP, QUERY_TREE, QUERY_FRAMES, QUERY_NAMES
+TYPES, RETAINED, DOMINATORS = QUERY_TYPES, QUERY_RETAINED, QUERY_DOMINATORS
+WHY, REFERRERS, SUMMARY = QUERY_WHY, QUERY_REFERRERS, QUERY_SUMMARY
 WHOLE_HEAP = (TYPES, RETAINED, DOMINATORS, WHY, REFERRERS, SUMMARY)
 GRAPH = (RETAINED, DOMINATORS, WHY, REFERRERS, SUMMARY)
 
-TRAVERSE_ONLY, NO_CLASSES, ALL_THREADS, ALLOCATED = 1, 2, 4, 1 << 6  # enum rme_flag
-
-SORT_COUNT, BY_MODULE, BY_LENGTH = 1, 2, 4  # enum rme_option
+TRAVERSE_ONLY, NO_CLASSES = contract.TRAVERSE_ONLY, contract.NO_CLASSES
+ALL_THREADS, ALLOCATED = contract.ALL_THREADS, contract.ALLOCATED
+SORT_COUNT, BY_MODULE, BY_LENGTH = contract.SORT_COUNT, contract.BY_MODULE, contract.BY_LENGTH
 
 SELECTED_FRAME = -1  # Request.frame: the one that eval_depth names
 
-_BLOCK = struct.Struct("<IIIIii9Q2QIiQ")
-_REQUEST = struct.Struct("<5IiII4Q12I")
-
-BLOCK_SIZE = _BLOCK.size
-CANCEL_OFFSET = 12  # of block.cancel
-STATE_OFFSET, STATE = 8, struct.Struct("<IIiiQQ")  # state, cancel, pid, status, progress
-PIECES_OFFSET, PIECES = 96, struct.Struct("<QQ")  # pieces, n_pieces
-ANSWER_OFFSET = 112  # of block.answer
-ANSWER_DONE, ANSWER_NO, ANSWER_WAIT = 1, 2, 3  # enum rme_block_answer
-KEPT = struct.Struct("<IIQ")  # struct rme_kept: magic, size, total
+BLOCK_SIZE = contract.BLOCK.size
+CANCEL_OFFSET = contract.BLOCK.offsets["cancel"]
+STATE_OFFSET = contract.BLOCK.offsets["state"]
+STATE = struct.Struct("<IIiiQQ")  # state, cancel, pid, status, progress
+PIECES_OFFSET, PIECES = contract.BLOCK.offsets["pieces"], struct.Struct("<QQ")
+ANSWER_OFFSET = contract.BLOCK.offsets["answer"]
 
 
 class Request(object):
@@ -56,36 +58,32 @@ class Request(object):
     def encode(self, images=(), runtime=0):
         """The bytes of struct rme_request with its tables. `images` are pairs
         (base, end)."""
-        tables = []
+        tables = {}
         body = b""
 
-        def add(count, content):
+        def add(name, count, content):
             nonlocal body
-            offset = _REQUEST.size + len(body) if count else 0
-            tables.extend((offset, count))
+            tables[name] = (contract.REQUEST.size + len(body), count) if count else (0, 0)
             body += content
 
-        add(len(images), b"".join(struct.pack("<QQ", *image) for image in images))
-        add(0, b"")  # code
-        add(len(self.threads), b"".join(
+        add("images", len(images), b"".join(struct.pack("<QQ", *image) for image in images))
+        add("threads", len(self.threads), b"".join(
             struct.pack("<QQQ", *thread) for thread in self.threads))
-        add(len(self.exprs), b"".join(_expr.encode(expr) for expr in self.exprs))
-        add(0, b"")  # missing
-        add(len(self.kept), self.kept)
-        return _REQUEST.pack(
-            ABI, self.query, self.flags, self.limit, self.depth, self.frame, self.eval_depth,
-            self.options,
-            self.thread.lwp if self.thread else 0,
-            self.thread.thread_pointer if self.thread else 0,
-            runtime, self.keep_from, *tables) + body
+        add("exprs", len(self.exprs), b"".join(_expr.encode(expr) for expr in self.exprs))
+        add("kept", len(self.kept), self.kept)
+        return contract.REQUEST.pack(
+            abi=ABI, query=self.query, flags=self.flags, limit=self.limit, depth=self.depth,
+            frame=self.frame, eval_depth=self.eval_depth, options=self.options,
+            lwp=self.thread.lwp if self.thread else 0,
+            thread_pointer=self.thread.thread_pointer if self.thread else 0,
+            runtime=runtime, keep_from=self.keep_from, **tables) + body
 
 
-def encode_block(request, request_size, reply, reply_capacity):
-    """A fresh struct rme_block; `request` and `reply` are addresses."""
-    return _BLOCK.pack(MAGIC, ABI, 0, 0, 0, 0, 0, 0, request, request_size, reply,
-                       reply_capacity, 0, 0, 0, 0, 0, 0, 0, 0)
+def encode_block(**fields):
+    """A fresh struct rme_block; what is not named is zero."""
+    return contract.BLOCK.pack(magic=MAGIC, abi=ABI, **fields)
 
 
-def decode_reply_size(block):
-    """reply_size of the bytes of a struct rme_block."""
-    return _BLOCK.unpack(block)[12]
+def decode_block(data):
+    """The members of a struct rme_block by name."""
+    return contract.BLOCK.unpack(data)

@@ -1,0 +1,218 @@
+"""The contract in numbers, structures and words: rememberme.h and contract.def,
+by helper/contract/generate.py (./dev contract)."""
+
+from .structure import Structure
+
+MAGIC = 0x4d454d52
+ABI = 1
+
+# enum rme_state
+IDLE = 0
+RUNNING = 1
+DONE = 2
+DIED = 3
+OFFERED = 4
+WANTED = 5
+
+# enum rme_block_answer
+ANSWER_DONE = 1
+ANSWER_NO = 2
+ANSWER_WAIT = 3
+
+# enum rme_query
+QUERY_MEMORY = 1
+QUERY_TOP = 2
+QUERY_TREE = 3
+QUERY_FRAMES = 4
+QUERY_NAMES = 5
+QUERY_INSPECT = 6
+QUERY_TYPES = 16
+QUERY_RETAINED = 17
+QUERY_DOMINATORS = 18
+QUERY_WHY = 19
+QUERY_REFERRERS = 20
+QUERY_SUMMARY = 21
+
+# enum rme_flag
+TRAVERSE_ONLY = 1
+NO_CLASSES = 2
+ALL_THREADS = 4
+CHECK_CODE = 8
+LAYOUTS_ONLY = 16
+NO_PATIENCE = 32
+ALLOCATED = 64
+
+# enum rme_option
+SORT_COUNT = 1
+BY_MODULE = 2
+BY_LENGTH = 4
+
+# enum rme_step_kind
+STEP_NAME = 1
+STEP_MODULE = 2
+STEP_ADDRESS = 3
+STEP_ATTRIBUTE = 4
+STEP_KEY_STR = 5
+STEP_KEY_INT = 6
+STEP_KEY_BYTES = 7
+STEP_KEY_NONE = 8
+
+BLOCK = Structure("block", (
+    ("magic", "I"),
+    ("abi", "I"),
+    ("state", "I"),
+    ("cancel", "I"),
+    ("pid", "i"),
+    ("status", "i"),
+    ("progress_objects", "Q"),
+    ("progress_bytes", "Q"),
+    ("request", "Q"),
+    ("request_size", "Q"),
+    ("reply", "Q"),
+    ("reply_capacity", "Q"),
+    ("reply_size", "Q"),
+    ("arena", "Q"),
+    ("arena_size", "Q"),
+    ("pieces", "Q"),
+    ("n_pieces", "Q"),
+    ("answer", "I"),
+    ("kept_fd", "i"),
+    ("reserved", "Q"),
+))
+
+KEPT = Structure("kept", (
+    ("magic", "I"),
+    ("size", "I"),
+    ("total", "Q"),
+))
+
+TABLE = Structure("table", (
+    ("offset", "I"),
+    ("count", "I"),
+))
+
+REQUEST = Structure("request", (
+    ("abi", "I"),
+    ("query", "I"),
+    ("flags", "I"),
+    ("limit", "I"),
+    ("depth", "I"),
+    ("frame", "i"),
+    ("eval_depth", "I"),
+    ("options", "I"),
+    ("lwp", "Q"),
+    ("thread_pointer", "Q"),
+    ("runtime", "Q"),
+    ("keep_from", "Q"),
+    ("images", "II"),
+    ("code", "II"),
+    ("threads", "II"),
+    ("exprs", "II"),
+    ("missing", "II"),
+    ("kept", "II"),
+))
+
+IMAGE = Structure("image", (
+    ("base", "Q"),
+    ("end", "Q"),
+))
+
+RANGE = Structure("range", (
+    ("start", "Q"),
+    ("end", "Q"),
+))
+
+THREAD = Structure("thread", (
+    ("number", "Q"),
+    ("lwp", "Q"),
+    ("thread_pointer", "Q"),
+))
+
+EXPR = Structure("expr", (
+    ("size", "I"),
+    ("n_steps", "I"),
+    ("text_size", "I"),
+    ("reserved", "I"),
+))
+
+STEP = Structure("step", (
+    ("kind", "I"),
+    ("size", "I"),
+))
+
+ERROR_KINDS = (
+    "not-python",
+    "unsupported-python",
+    "not-initialized",
+    "finalized",
+    "layout-mismatch",
+    "no-python-thread",
+    "no-python-frame",
+    "no-such-frame",
+    "no-such-name",
+    "no-such-module",
+    "no-such-attribute",
+    "no-such-key",
+    "not-subscriptable",
+    "no-object",
+    "too-large",
+    "reply-too-large",
+    "out-of-memory",
+    "bad-request",
+    "cancelled",
+    "usage",
+    "bad-library",
+    "compressed-core",
+    "damaged-core",
+    "unsupported-core",
+    "not-a-core",
+    "no-such-file",
+    "no-such-thread",
+    "no-process",
+    "memory-limit",
+    "time-limit",
+    "died",
+    "system",
+    "bad-expression",
+    "bad-reply",
+    "call-failed",
+    "internal",
+    "no-core-path",
+    "no-libc",
+    "no-library",
+    "no-mappings",
+    "no-memory",
+    "no-snapshot",
+    "no-symbols",
+    "no-target",
+    "no-thread",
+    "no-thread-pointer",
+    "not-local",
+    "running",
+    "seccomp",
+    "too-deep",
+    "unreadable",
+    "unsupported-gdb",
+)
+
+CAVEAT_KINDS = (
+    "fault",
+    "estimated-size",
+    "inferred-references",
+    "corrupt-reference",
+    "freed-object",
+    "file-backed",
+    "anonymous-mapping",
+    "allocator",
+    "not-all-ranked",
+    "unmeasured-frames",
+    "collecting",
+    "out-of-memory",
+    "missing-binary",
+    "wrong-binary",
+    "unverifiable-binary",
+    "not-executable",
+    "no-file-list",
+    "truncated-core",
+    "unreadable",
+)
