@@ -40,6 +40,7 @@
 	KIND(BAD_EXPRESSION, "bad-expression") \
 	KIND(BAD_REPLY, "bad-reply") \
 	KIND(CALL_FAILED, "call-failed") \
+	KIND(PROCESS_ENDED, "process-ended") \
 	KIND(INTERNAL, "internal") \
 	KIND(NO_CORE_PATH, "no-core-path") \
 	KIND(NO_LIBC, "no-libc") \

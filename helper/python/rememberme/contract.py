@@ -176,6 +176,7 @@ ERROR_KINDS = (
     "bad-expression",
     "bad-reply",
     "call-failed",
+    "process-ended",
     "internal",
     "no-core-path",
     "no-libc",
