@@ -71,6 +71,7 @@
 	KIND(NOT_ALL_RANKED, "not-all-ranked") \
 	KIND(UNMEASURED_FRAMES, "unmeasured-frames") \
 	KIND(COLLECTING, "collecting") \
+	KIND(BROKEN_LIST, "broken-list") \
 	KIND(OUT_OF_MEMORY, "out-of-memory") \
 	KIND(MISSING_BINARY, "missing-binary") \
 	KIND(WRONG_BINARY, "wrong-binary") \

@@ -127,3 +127,12 @@ def test_every_kind_of_error_is_used_and_none_besides():
             r'|(?:Failure|Failure\.__init__)\(\s*(?:self,\s*)?"([a-z-]+)"', text))
     used = {word for pair in used for word in pair if word}
     assert used == set(CONTRACT.errors)
+
+
+def test_every_kind_of_caveat_is_used_and_none_besides():
+    used = set()
+    for path in SOURCES:
+        if path.name == "report.c":
+            used |= set(re.findall(r'(?:caveat\(\s*\w+, |UD_IMAGE_\w+, )"([a-z-]+)"',
+                                   path.read_text(encoding="utf-8")))
+    assert used == set(CONTRACT.caveats)

@@ -208,6 +208,7 @@ CAVEAT_KINDS = (
     "not-all-ranked",
     "unmeasured-frames",
     "collecting",
+    "broken-list",
     "out-of-memory",
     "missing-binary",
     "wrong-binary",
