@@ -27,7 +27,7 @@ def pytest_addoption(parser):
 def _chosen(config, option, found):
     wanted = config.getoption(option)
     if wanted is None:
-        return list(found.values())
+        return matrix.different(found)
     missing = [name for name in wanted.split(",") if name not in found]
     if missing:
         raise pytest.UsageError("not installed: %s (there is %s)"
@@ -85,7 +85,7 @@ def pytest_collection_modifyitems(config, items):
         (dropped if small else kept).append(item)
     if dropped:
         config.hook.pytest_deselected(items=dropped)
-    names = [interpreter.name for interpreter in matrix.interpreters().values()]
+    names = list(matrix.interpreters())
     for item in kept:
         if "interpreter" in _params(item):
             item.add_marker(pytest.mark.xdist_group(_params(item)["interpreter"].name))

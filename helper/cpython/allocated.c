@@ -180,7 +180,7 @@ static uint64_t subclass_entries(const struct rme_python *py, rme_addr o)
 	uint64_t n = bases ? rme_sequence_length(py, bases) : 0;
 
 	if (!ref || rme_type_of(py, ref) != py->sym.weakref || rme_ptr(ref + L(weakref_callback)) ||
-	    rme_u64(ref + L(object_refcnt)) != n)
+	    rme_refcount(py, ref) != n)
 		return 0;
 	return block(py, 0, L(gc_head_size) + L(weakref_size)) +
 	       n * block(py, 0, L(int_digits) + 8);

@@ -108,6 +108,7 @@ rme_addr rme_instance_get(const struct rme_python *py, rme_addr object, const vo
 }
 
 struct slots {
+	const struct rme_python *py;
 	rme_addr object;
 	rme_attribute_fn fn;
 	void *arg;
@@ -119,14 +120,14 @@ static int on_member(void *arg, const struct rme_member *m)
 
 	if (!m->slot || m->kind != RME_MEMBER_OBJECT_EX)
 		return 0;
-	rme_addr value = rme_ptr(s->object + m->offset);
+	rme_addr value = rme_ptr(rme_member_at(s->py, s->object, m->offset, m->after_items));
 	return value ? s->fn(s->arg, 0, m->name, value) : 0;
 }
 
 int rme_attributes_each(const struct rme_python *py, rme_addr object, rme_attribute_fn fn,
                         void *arg)
 {
-	struct slots slots = {object, fn, arg};
+	struct slots slots = {py, object, fn, arg};
 	struct rme_instance in;
 	struct rme_dict_iter it = {0};
 	int stop;

@@ -7,7 +7,7 @@
 #include "cpython/type_name.h"
 #include "runtime/image.h"
 
-enum { MAX_IMAGES = 65536, MAX_THREADS = 100000 };
+enum { MAX_IMAGES = 65536, MAX_THREADS = 100000, MAX_STATIC_TYPES = 200 };
 enum { MINOR_FIRST = 8, MINOR_WITH_COOKIE = 13 };
 
 /* Symbol number `i`, its name and where it goes; false past the last. */
@@ -111,6 +111,35 @@ static bool basicsizes_match(const struct rme_python *py)
 	       rme_type_of(py, py->sym.dict) == py->sym.type;
 }
 
+/* Since 3.13 _PyRuntime begins with where some fields are (pycore_debug_offsets.h): a table
+ * that says otherwise is not of this build. */
+static bool told_offsets_match(const struct rme_python *py)
+{
+	const struct rme_layout *l = py->layout;
+
+#define TOLD(told, member)                                                                         \
+	if (l->told != RME_ABSENT && rme_i64(py->sym.runtime + (uint64_t)l->told) != l->member)    \
+		return false;
+#include "cpython/told.def"
+#undef TOLD
+	return true;
+}
+
+/* Where the state of static types lies tells the end of the interpreter's structure, which
+ * moves in patch releases: the entry of a type names it. */
+static bool static_types_match(const struct rme_python *py, rme_addr interp)
+{
+	const struct rme_layout *l = py->layout;
+
+	if (l->interp_static_types_builtins == RME_ABSENT)
+		return true;
+	uint64_t index = rme_u64(py->sym.dict + (uint64_t)l->type_subclasses) - 1;
+	return index < MAX_STATIC_TYPES &&
+	       rme_ptr(interp + (uint64_t)l->interp_static_types_builtins +
+	               index * (uint64_t)l->statictype_size + (uint64_t)l->statictype_type) ==
+	           py->sym.dict;
+}
+
 /* Do the runtime's fields make sense: interpreter and thread states that point back,
  * a sys.modules and a sys dict that are dicts? */
 static bool runtime_matches(struct rme_python *py)
@@ -146,7 +175,7 @@ static bool runtime_matches(struct rme_python *py)
 			return false;
 	}
 	py->interp = interp;
-	return true;
+	return static_types_match(py, interp);
 }
 
 /* sys.hexversion, the interpreter's own word, for versions without Py_Version. False
@@ -254,7 +283,8 @@ static bool choose_layout(struct rme_python *py, struct rme_error *error)
 		candidate = py->layout = rme_layout_for(py->version, i);
 		if (RME_GUARD(py->guards, &guard)) {
 			fits = (py->has_symbols || rme_discover_symbols(py)) &&
-			       basicsizes_match(py) && runtime_matches(py);
+			       basicsizes_match(py) && told_offsets_match(py) &&
+			       runtime_matches(py);
 			rme_guard_pop(py->guards, &guard);
 		}
 		if (fits)

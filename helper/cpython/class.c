@@ -128,6 +128,18 @@ static const char *member_name(const struct rme_python *py, rme_addr type, rme_a
 	return NULL;
 }
 
+rme_addr rme_member_at(const struct rme_python *py, rme_addr object, uint64_t offset,
+                       bool after_items)
+{
+	const struct rme_layout *l = py->layout;
+
+	if (!after_items)
+		return object + offset;
+	return object + offset +
+	       rme_u64(object + (uint64_t)l->var_size) *
+	           rme_u64(rme_type_of(py, object) + (uint64_t)l->type_itemsize);
+}
+
 /* A heap type's table has ob_size rows; a static type's ends at a row without a
  * name. type_new and PyType_FromSpec both leave tp_members pointing at it. */
 static int own_members(const struct rme_python *py, rme_addr type, rme_member_fn fn, void *arg)
@@ -150,6 +162,8 @@ static int own_members(const struct rme_python *py, rme_addr type, rme_member_fn
 		    .offset = rme_u64(table + (uint64_t)l->memberdef_offset),
 		    .kind = rme_i32(table + (uint64_t)l->memberdef_type),
 		    .slot = heap && rme_ptr(type + (uint64_t)l->heaptype_slots),
+		    .after_items =
+			rme_i32(table + (uint64_t)l->memberdef_flags) & RME_MEMBER_AFTER_ITEMS,
 		};
 		int stop = fn(arg, &member);
 		if (stop)

@@ -30,6 +30,7 @@ static inline uint64_t rme_type_hash(rme_addr type)
 
 /* PyMemberDef.type of members that are objects (Include/structmember.h). */
 enum { RME_MEMBER_OBJECT = 6, RME_MEMBER_OBJECT_EX = 16 };
+enum { RME_MEMBER_AFTER_ITEMS = 1 << 4 }; /* its flags; Include/descrobject.h, 3.15+ */
 
 struct rme_member {
 	rme_addr owner;   /* the type that declares it */
@@ -37,7 +38,12 @@ struct rme_member {
 	uint64_t offset;  /* of the field, from the object */
 	int32_t kind;     /* RME_MEMBER_OBJECT or _EX, other numbers are no objects */
 	bool slot;        /* declared by __slots__ */
+	bool after_items; /* the offset is from the end of the items (3.15: tuples) */
 };
+
+/* Where the member of that object is. */
+rme_addr rme_member_at(const struct rme_python *py, rme_addr object, uint64_t offset,
+                       bool after_items);
 
 /* Calls fn(arg, member) for each member that the type and its bases declare, the
  * type's own first. A non-zero return stops and is returned. */

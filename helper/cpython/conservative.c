@@ -13,7 +13,7 @@ static bool is_live_object(struct rme_python *py, rme_addr word)
 {
 	if (!rme_is_object(py, word))
 		return false;
-	int64_t refcount = rme_i64(word + (uint64_t)py->layout->object_refcnt);
+	int64_t refcount = (int64_t)rme_refcount(py, word);
 	return refcount > 0 && !(refcount >> REFCOUNT_MAX_BITS);
 }
 

@@ -75,11 +75,26 @@ bool rme_dict_iter_values(const struct rme_python *py, rme_addr keys, rme_addr v
 	return true;
 }
 
+bool rme_is_dict(const struct rme_python *py, rme_addr object)
+{
+	enum { MAX_BASES = 1000 };
+
+	if (rme_is_a(py, object, RME_DICT_SUBCLASS))
+		return true;
+	rme_addr type = py->sym.frozendict ? rme_type_of(py, object) : 0;
+	for (int i = 0; type && i < MAX_BASES; i++) {
+		if (type == py->sym.frozendict)
+			return true;
+		type = rme_ptr(type + (uint64_t)py->layout->type_base);
+	}
+	return false;
+}
+
 static bool dict_open(const struct rme_python *py, rme_addr dict, struct rme_dict_iter *it)
 {
 	const struct rme_layout *l = py->layout;
 
-	if (rme_type_of(py, dict) != py->sym.dict && !rme_is_a(py, dict, RME_DICT_SUBCLASS))
+	if (rme_type_of(py, dict) != py->sym.dict && !rme_is_dict(py, dict))
 		return false;
 	rme_addr values = rme_ptr(dict + (uint64_t)l->dict_values);
 	uint64_t n_values = UINT64_MAX;

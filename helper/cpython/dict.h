@@ -36,6 +36,9 @@ static inline uint64_t rme_keys_capacity(uint64_t size)
  * Holds its own guard. */
 rme_addr rme_dict_find_lookdict(struct rme_python *py);
 
+/* Is it a dict, or a frozendict (3.15+), which is none but has the same structure? */
+bool rme_is_dict(const struct rme_python *py, rme_addr object);
+
 /* Iterates the live entries of a dict in insertion order (of the table), every
  * form: general, unicode keys, split, embedded values (3.13). Bounded by what the
  * key table may hold. Start with a zeroed iterator; an object that is no dict has no

@@ -190,6 +190,7 @@ static const struct known known[] = {
     BUILTIN(list, "list"),
     BUILTIN(tuple, "tuple"),
     BUILTIN(dict, "dict"),
+    BUILTIN(frozendict, "frozendict"),
     BUILTIN(set, "set"),
     BUILTIN(frozenset, "frozenset"),
     BUILTIN(property, "property"),

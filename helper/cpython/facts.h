@@ -22,7 +22,13 @@ enum {
 	{                                                                                          \
 		return py->version >= since && py->version < until;                                \
 	}
+#define AGAIN(name, since, until, again)                                                           \
+	static inline bool rme_has_##name(const struct rme_python *py)                             \
+	{                                                                                          \
+		return (py->version >= since && py->version < until) || py->version >= again;      \
+	}
 #include "cpython/facts.def"
+#undef AGAIN
 #undef FACT
 #undef VALUE
 #undef NEVER
@@ -44,6 +50,7 @@ static inline int32_t rme_constant(const struct rme_python *py, enum rme_constan
 {
 	int32_t found = RME_NO_VALUE;
 
+#define AGAIN(name, since, until, again)
 #define FACT(name, since, until)
 #define VALUE(row, since, value)                                                                   \
 	if (name == RME_##row && py->version >= since)                                             \
@@ -51,6 +58,7 @@ static inline int32_t rme_constant(const struct rme_python *py, enum rme_constan
 #include "cpython/facts.def"
 #undef VALUE
 #undef FACT
+#undef AGAIN
 	return found;
 }
 

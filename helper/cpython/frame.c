@@ -11,6 +11,7 @@
 #include "cpython/facts.h"
 #include "cpython/line.h"
 #include "cpython/object.h"
+#include "cpython/stackref.h"
 #include "cpython/str.h"
 
 enum {
@@ -63,7 +64,7 @@ static bool read_new(const struct rme_python *py, rme_addr a, struct rme_frame *
 	const struct rme_layout *l = py->layout;
 	uint8_t owner = rme_u8(a + (uint64_t)l->iframe_owner);
 
-	ret->code = field(a, l->iframe_code);
+	ret->code = rme_stackref(py, field(a, l->iframe_code));
 	if (owner >= rme_constant(py, RME_owned_by_cstack) || !is_code(py, ret->code))
 		return false;
 	int64_t offset =
@@ -71,7 +72,7 @@ static bool read_new(const struct rme_python *py, rme_addr a, struct rme_frame *
 	int32_t first = rme_i32(ret->code + (uint64_t)l->code_firsttraceable);
 	if (owner != rme_constant(py, RME_owned_by_generator) && offset < 2 * (int64_t)first)
 		return false;
-	ret->function = field(a, l->iframe_func);
+	ret->function = rme_stackref(py, field(a, l->iframe_func));
 	ret->globals = field(a, l->iframe_globals);
 	ret->builtins = field(a, l->iframe_builtins);
 	read_namespace(py, field(a, l->iframe_locals), ret);
@@ -200,6 +201,7 @@ bool rme_frame_selected(struct rme_python *py, const struct rme_python_thread *t
 static int emit(const struct rme_python *py, rme_addr name, rme_addr value, bool cell,
                 rme_local_fn fn, void *arg)
 {
+	value = rme_stackref(py, value);
 	if (value && cell && rme_type_of(py, value) == py->sym.cell)
 		value = field(value, py->layout->cell_ref);
 	return value && name ? fn(arg, name, value) : 0;

@@ -64,6 +64,8 @@ static void native_rule(struct rme_python *py, rme_addr type, struct rme_rule *r
 	ret->item_size = items_known ? 0 : rme_u64(type + L(type_itemsize));
 }
 
+#define AFTER_ITEMS (1ull << 63) /* of an offset in rme_inferred.slots */
+
 struct slots {
 	struct rme_python *py;
 	rme_addr native;   /* the slots of the classes above it */
@@ -79,7 +81,7 @@ static int on_member(void *arg, const struct rme_member *m)
 		return 1;
 	if (m->kind == RME_MEMBER_OBJECT_EX && s->n < MAX_SLOTS) {
 		if (s->offsets)
-			s->offsets[s->n] = m->offset;
+			s->offsets[s->n] = m->offset | (m->after_items ? AFTER_ITEMS : 0);
 		s->n++;
 	}
 	return 0;
@@ -180,7 +182,8 @@ void rme_refs_inferred(struct rme_python *py, struct rme_type *t, rme_addr o,
 	if (!r)
 		return;
 	for (uint32_t i = 0; i < r->n_slots; i++)
-		rme_sink_visit(sink, rme_ptr(o + r->slots[i]));
+		rme_sink_visit(sink, rme_ptr(rme_member_at(py, o, r->slots[i] & ~AFTER_ITEMS,
+		                                           r->slots[i] & AFTER_ITEMS)));
 	if (r->python_managed || r->native.managed)
 		rme_refs_managed(py, o, sink);
 	if (r->python_dict) {

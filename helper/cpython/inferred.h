@@ -22,7 +22,7 @@ struct rme_inferred {
 	bool python_managed; /* a managed one */
 	bool python_type;    /* the class itself is visited */
 	uint32_t n_slots;
-	const uint64_t *slots; /* offsets of __slots__ */
+	const uint64_t *slots; /* offsets of __slots__; the top bit: after the items */
 };
 
 /* The references by layout alone, for a type whose code may not run. */

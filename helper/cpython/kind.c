@@ -23,7 +23,7 @@ static enum rme_kind kind_by_symbol(const struct rme_python *py, rme_addr t)
 		return RME_KIND_TUPLE;
 	if (IS(odict))
 		return RME_KIND_ODICT;
-	if (IS(dict))
+	if (IS(dict) || (s->frozendict && IS(frozendict)))
 		return RME_KIND_DICT;
 	if (IS(set) || IS(frozenset))
 		return RME_KIND_SET;

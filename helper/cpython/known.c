@@ -17,6 +17,8 @@ enum rme_kind rme_kind_named(const char *name)
 		return RME_KIND_ARRAY;
 	if (IS("Struct") || IS("_struct.Struct"))
 		return RME_KIND_STRUCT;
+	if (IS("_queue.SimpleQueue"))
+		return RME_KIND_SIMPLEQUEUE;
 	if (IS("decimal.Decimal"))
 		return RME_KIND_DECIMAL;
 	if (IS("xml.etree.ElementTree.Element"))

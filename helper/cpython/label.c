@@ -154,7 +154,7 @@ static int on_member(void *arg, const struct rme_member *m)
 	struct search *s = arg;
 
 	if (!m->name || (m->kind != RME_MEMBER_OBJECT && m->kind != RME_MEMBER_OBJECT_EX) ||
-	    rme_ptr(s->parent + m->offset) != s->child)
+	    rme_ptr(rme_member_at(s->py, s->parent, m->offset, m->after_items)) != s->child)
 		return 0;
 	append_attribute(s, m->name);
 	return 1;
@@ -175,7 +175,7 @@ static bool in_container(struct search *s)
 	struct rme_python *py = s->py;
 	rme_addr type = rme_type_of(py, s->parent);
 
-	if (rme_is_a(py, s->parent, RME_DICT_SUBCLASS))
+	if (rme_is_dict(py, s->parent))
 		return in_dict(s);
 	if (rme_is_a(py, s->parent, RME_LIST_SUBCLASS))
 		return in_list(s);

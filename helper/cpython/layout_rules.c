@@ -6,6 +6,7 @@
 #include "cpython/kind.h"
 #include "cpython/object.h"
 #include "cpython/readers.h"
+#include "cpython/stackref.h"
 #include "cpython/type_name.h"
 
 enum {
@@ -109,6 +110,7 @@ static void read_ctype(struct rme_python *py, rme_addr o, const struct rme_sink 
 		rme_refs_field(sink, info, l->stginfo_converters);
 		rme_refs_field(sink, info, l->stginfo_restype);
 		rme_refs_field(sink, info, l->stginfo_checker);
+		rme_refs_field(sink, info, l->stginfo_pointer_type);
 		rme_refs_field(sink, info, l->stginfo_module);
 	} else {
 		rme_addr dict = rme_ptr(o + L(type_dict));
@@ -142,18 +144,27 @@ static void read_generator(struct rme_python *py, rme_addr o, const struct rme_s
 		rme_refs_field(sink, o, l->asyncgen_finalizer);
 	if (rme_i8(o + L(gen_frame_state)) < rme_constant(py, RME_frame_cleared))
 		rme_refs_iframe(py, o + L(gen_iframe), false, sink);
+	else if (rme_has_cleared_frame_code(py))
+		rme_sink_visit(sink, rme_stackref(py, rme_ptr(o + L(gen_iframe) + L(iframe_code))));
 }
 
 /* module_traverse (Objects/moduleobject.c): what a module's own m_traverse visits in
  * its state is guessed. True when it was. */
 static bool read_module(struct rme_python *py, rme_addr o, const struct rme_sink *sink)
 {
-	rme_addr def = rme_ptr(o + L(module_def)), state = rme_ptr(o + L(module_state));
+	rme_addr state = rme_ptr(o + L(module_state)), at = o;
+	int32_t traverse = py->layout->module_state_traverse;
+	int32_t state_size = py->layout->module_state_size;
 
 	rme_refs_field(sink, o, py->layout->module_dict);
-	if (!def || !state || !rme_ptr(def + L(moduledef_traverse)))
+	if (traverse == RME_ABSENT) { /* up to 3.14 its definition has them */
+		at = rme_ptr(o + L(module_def));
+		traverse = py->layout->moduledef_traverse;
+		state_size = py->layout->moduledef_size;
+	}
+	if (!at || !state || !rme_ptr(at + (uint64_t)traverse))
 		return false;
-	int64_t size = rme_i64(def + L(moduledef_size));
+	int64_t size = rme_i64(at + (uint64_t)state_size);
 	if (size > 0)
 		rme_refs_guess(py, state, state + (uint64_t)size, 0, sink);
 	return true;

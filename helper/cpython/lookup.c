@@ -113,7 +113,9 @@ static enum rme_lookup read_member(const struct rme_python *py, rme_addr object,
 
 	if (kind != RME_MEMBER_OBJECT && kind != RME_MEMBER_OBJECT_EX)
 		return RME_LOOKUP_NUMBER;
-	rme_addr value = rme_ptr(object + rme_u64(member + (uint64_t)l->memberdef_offset));
+	bool after_items = rme_i32(member + (uint64_t)l->memberdef_flags) & RME_MEMBER_AFTER_ITEMS;
+	rme_addr value = rme_ptr(rme_member_at(
+	    py, object, rme_u64(member + (uint64_t)l->memberdef_offset), after_items));
 	if (!value && kind == RME_MEMBER_OBJECT_EX)
 		return RME_LOOKUP_ABSENT;
 	*ret = value ? value : py->sym.none;

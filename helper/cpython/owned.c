@@ -6,6 +6,7 @@
 #include "cpython/facts.h"
 #include "cpython/numpy.h"
 #include "cpython/readers.h"
+#include "cpython/stackref.h"
 
 /* The keys of a key table. */
 static void owned_keys(struct rme_python *py, rme_addr keys, const struct rme_sink *sink)
@@ -84,7 +85,7 @@ static void owned_generator(struct rme_python *py, struct rme_type *t, rme_addr 
 	/* One that runs right now shows no locals to its tp_traverse up to 3.13. */
 	if (HAS(gen_frame_state) &&
 	    rme_i8(o + L(gen_frame_state)) == rme_constant(py, RME_frame_executing) &&
-	    rme_i32(o + L(gen_iframe) + L(iframe_stacktop)) < 0)
+	    rme_iframe_top(py, o + L(gen_iframe)) < 0)
 		rme_refs_iframe_locals(py, o + L(gen_iframe), sink);
 }
 

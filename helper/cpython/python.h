@@ -38,6 +38,15 @@ struct rme_python {
 /* Appends a version (PY_VERSION_HEX) as people write it: "3.12.1". */
 void rme_version_append(uint32_t version, struct rme_buffer *out);
 
+/* An object's reference count: since 3.14 it has 32 bits, and flags beside them
+ * (Include/refcount.h). */
+static inline uint64_t rme_refcount(const struct rme_python *py, rme_addr object)
+{
+	rme_addr at = object + (uint64_t)py->layout->object_refcnt;
+
+	return py->layout->object_flags == RME_ABSENT ? rme_u64(at) : rme_u32(at);
+}
+
 /* The type of an object, without any check. */
 static inline rme_addr rme_type_of(const struct rme_python *py, rme_addr object)
 {

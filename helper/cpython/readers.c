@@ -4,6 +4,7 @@
 #include "cpython/dict.h"
 #include "cpython/facts.h"
 #include "cpython/object.h"
+#include "cpython/stackref.h"
 
 enum { MAX_STACK = 1 << 20 };
 
@@ -54,33 +55,48 @@ void rme_refs_function(struct rme_python *py, rme_addr f, const struct rme_sink 
 	rme_refs_field(sink, f, l->function_annotations);
 	rme_refs_field(sink, f, l->function_qualname);
 	rme_refs_field(sink, f, l->function_typeparams);
+	rme_refs_field(sink, f, l->function_annotate);
+}
+
+/* The first `n` slots of a frame. */
+static void refs_slots(struct rme_python *py, rme_addr f, int32_t n, const struct rme_sink *sink)
+{
+	rme_addr first = f + L(iframe_localsplus);
+
+	if (!rme_has_stackrefs(py)) {
+		sink->range(sink->arg, first, (uint64_t)n, 8);
+		return;
+	}
+	for (uint64_t i = 0; i < (uint64_t)n; i++)
+		rme_sink_visit(sink, rme_stackref(py, rme_ptr(first + 8 * i)));
 }
 
 void rme_refs_iframe_locals(struct rme_python *py, rme_addr f, const struct rme_sink *sink)
 {
-	rme_addr code = rme_ptr(f + L(iframe_code));
+	rme_addr code = rme_stackref(py, rme_ptr(f + L(iframe_code)));
 	int32_t n =
 	    code && rme_type_of(py, code) == py->sym.code ? rme_i32(code + L(code_nlocalsplus)) : 0;
 
 	if (n > 0 && n < MAX_STACK)
-		sink->range(sink->arg, f + L(iframe_localsplus), (uint64_t)n, 8);
+		refs_slots(py, f, n, sink);
 }
 
 void rme_refs_iframe(struct rme_python *py, rme_addr f, bool all, const struct rme_sink *sink)
 {
 	const struct rme_layout *l = py->layout;
-	rme_addr code = rme_ptr(f + L(iframe_code)), locals = rme_ptr(f + L(iframe_locals));
-	int32_t top = rme_i32(f + L(iframe_stacktop));
+	rme_addr code = rme_stackref(py, rme_ptr(f + L(iframe_code)));
+	rme_addr locals = rme_ptr(f + L(iframe_locals));
+	int32_t top = rme_iframe_top(py, f);
 
 	rme_refs_field(sink, f, l->iframe_frame_obj);
 	if (locals != rme_ptr(f + L(iframe_globals)))
 		rme_sink_visit(sink, locals);
-	rme_refs_field(sink, f, l->iframe_func);
+	rme_sink_visit(sink, rme_stackref(py, rme_ptr(f + L(iframe_func))));
 	rme_sink_visit(sink, code);
 	if (top < 0 && all)
 		rme_refs_iframe_locals(py, f, sink);
 	else if (top > 0 && top < MAX_STACK)
-		sink->range(sink->arg, f + L(iframe_localsplus), (uint64_t)top, 8);
+		refs_slots(py, f, top, sink);
 }
 
 /* frame_traverse (Objects/frameobject.c) up to 3.10: the frame is the object. */
@@ -120,6 +136,7 @@ void rme_refs_frame(struct rme_python *py, rme_addr f, bool owned, const struct 
 	rme_refs_field(sink, f, l->frame_trace);
 	rme_refs_field(sink, f, l->frame_extra_locals);
 	rme_refs_field(sink, f, l->frame_locals_cache);
+	rme_refs_field(sink, f, l->frame_overwritten_locals);
 	if (iframe && (owned || rme_u8(iframe + L(iframe_owner)) ==
 	                            rme_constant(py, RME_owned_by_frame_object)))
 		rme_refs_iframe(py, iframe, owned, sink);
@@ -145,5 +162,5 @@ bool rme_bytesio_shares(const struct rme_python *py, rme_addr o)
 {
 	rme_addr buf = rme_ptr(o + L(bytesio_buf));
 
-	return buf && rme_i64(buf + L(object_refcnt)) > 1;
+	return buf && (int64_t)rme_refcount(py, buf) > 1;
 }

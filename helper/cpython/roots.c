@@ -3,6 +3,7 @@
 #include "cpython/class.h"
 #include "cpython/dict.h"
 #include "cpython/key.h"
+#include "cpython/stackref.h"
 #include "cpython/str.h"
 
 enum {
@@ -63,6 +64,16 @@ static void modules(struct roots *r, rme_addr interp)
 	}
 }
 
+/* A word of a frame; one with a tag may hold no count. */
+static void emit_slot(struct roots *r, enum rme_root_kind kind, rme_addr slot, rme_addr name,
+                      const char *text, bool counted)
+{
+	rme_addr word = rme_ptr(slot);
+
+	emit(r, kind, rme_stackref(r->py, word), name, text,
+	     counted && !(rme_has_stackrefs(r->py) && word & 1));
+}
+
 /* The variables of a frame, cells as such, then `n_stack` words of its stack of which
  * `n_sure` are known to be in use. */
 static void slots(struct roots *r, rme_addr code, rme_addr first, bool counted, uint64_t n_sure,
@@ -73,10 +84,10 @@ static void slots(struct roots *r, rme_addr code, rme_addr first, bool counted, 
 	uint64_t i;
 
 	for (i = 0; i < MAX_VARIABLES && (name = rme_variable_name(py, code, i)); i++)
-		emit(r, RME_ROOT_LOCAL, rme_ptr(first + 8 * i), name, NULL, counted);
+		emit_slot(r, RME_ROOT_LOCAL, first + 8 * i, name, NULL, counted);
 	for (uint64_t end = i + n_stack; i < end && n_stack < MAX_VARIABLES; i++)
-		emit(r, i < n_sure ? RME_ROOT_FRAME : RME_ROOT_STACK, rme_ptr(first + 8 * i), 0,
-		     "value stack", counted);
+		emit_slot(r, i < n_sure ? RME_ROOT_FRAME : RME_ROOT_STACK, first + 8 * i, 0,
+		          "value stack", counted);
 }
 
 /* Up to 3.10: the frame is an object, which refers to its variables itself; only the
@@ -108,14 +119,16 @@ static int on_frame(void *arg, const struct rme_frame *f)
 	}
 	/* A generator's frame lies in the generator, which refers to all of it. */
 	bool counted = rme_u8(f->address + L(iframe_owner)) == OWNED_BY_THREAD;
-	int32_t top = rme_i32(f->address + L(iframe_stacktop));
+	/* What the frame that runs says of its stack may be out of date from 3.14 on. */
+	bool unsure = rme_has_stackrefs(py) && !f->index;
+	int32_t top = unsure ? -1 : rme_iframe_top(py, f->address);
 	uint64_t n_variables = (uint64_t)rme_i32(f->code + L(code_nlocalsplus));
 	uint64_t n_stack = (uint64_t)rme_i32(f->code + L(code_stacksize));
 	if (top >= 0)
 		n_stack = (uint64_t)top > n_variables ? (uint64_t)top - n_variables : 0;
 	slots(r, f->code, f->address + L(iframe_localsplus), counted, top > 0 ? (uint64_t)top : 0,
 	      n_stack);
-	emit(r, RME_ROOT_FRAME, rme_ptr(f->address + L(iframe_func)), 0, "function", counted);
+	emit(r, RME_ROOT_FRAME, f->function, 0, "function", counted);
 	emit(r, RME_ROOT_FRAME, f->code, 0, "code", counted);
 	emit(r, RME_ROOT_FRAME, rme_ptr(f->address + L(iframe_locals)), 0, "namespace", counted);
 	emit(r, RME_ROOT_FRAME, rme_ptr(f->address + L(iframe_frame_obj)), 0, "frame", counted);

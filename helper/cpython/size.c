@@ -5,6 +5,7 @@
 #include "cpython/facts.h"
 #include "cpython/numpy.h"
 #include "cpython/object.h"
+#include "cpython/stackref.h"
 
 static uint64_t magnitude(int64_t n)
 {
@@ -37,6 +38,15 @@ static uint64_t size_int(const struct rme_python *py, const struct rme_type *t, 
 	if (!digits && rme_has_int_zero_has_digit(py))
 		digits = 1;
 	return L(int_digits) + 4 * digits;
+}
+
+/* bytearray.__sizeof__ (Objects/bytearrayobject.c): what the buffer has room for; since 3.15
+ * that is a bytes object, with its head and its last zero. */
+static uint64_t size_bytearray(const struct rme_python *py, rme_addr o)
+{
+	uint64_t n = rme_u64(o + L(bytearray_alloc));
+
+	return n && HAS(bytearray_object) ? L(bytes_data) + 1 + n : n;
 }
 
 /* str.__sizeof__ (Objects/unicodeobject.c) */
@@ -162,14 +172,15 @@ static uint64_t size_frame(const struct rme_python *py, rme_addr o)
 		return L(frame_size) + 8 * (frame_slots(py, rme_ptr(o + L(frame_code))) - 1);
 	rme_addr iframe = rme_ptr(o + L(frame_frame));
 	return L(frame_data) + L(iframe_localsplus) +
-	       8 * frame_slots(py, rme_ptr(iframe + L(iframe_code)));
+	       8 * frame_slots(py, rme_stackref(py, rme_ptr(iframe + L(iframe_code))));
 }
 
 /* generator.__sizeof__ and its kin, 3.11+ (Objects/genobject.c) */
 static uint64_t size_generator(const struct rme_python *py, rme_addr o)
 {
-	rme_addr code =
-	    HAS(gen_code) ? rme_ptr(o + L(gen_code)) : rme_ptr(o + L(gen_iframe) + L(iframe_code));
+	rme_addr code = HAS(gen_code)
+	                    ? rme_ptr(o + L(gen_code))
+	                    : rme_stackref(py, rme_ptr(o + L(gen_iframe) + L(iframe_code)));
 
 	return L(gen_iframe) + L(iframe_localsplus) + 8 * frame_slots(py, code);
 }
@@ -239,7 +250,7 @@ static uint64_t size_object(struct rme_python *py, rme_addr o)
 static uint64_t size_bytesio(struct rme_python *py, const struct rme_type *t, rme_addr o)
 {
 	rme_addr buf = rme_ptr(o + L(bytesio_buf));
-	bool shared = buf && rme_i64(buf + L(object_refcnt)) > 1;
+	bool shared = buf && (int64_t)rme_refcount(py, buf) > 1;
 
 	return t->basicsize + (buf && !shared ? size_object(py, buf) : 0);
 }
@@ -370,7 +381,7 @@ uint64_t rme_size_of(struct rme_python *py, struct rme_type *t, rme_addr o)
 			size = size_str(py, o);
 			break;
 		case RME_KIND_BYTEARRAY:
-			size = t->basicsize + rme_u64(o + L(bytearray_alloc));
+			size = t->basicsize + size_bytearray(py, o);
 			break;
 		case RME_KIND_LIST:
 			size = 8 * rme_u64(o + L(list_allocated));
@@ -409,6 +420,10 @@ uint64_t rme_size_of(struct rme_python *py, struct rme_type *t, rme_addr o)
 			size = t->basicsize + rme_u64(o + L(array_allocated)) * itemsize;
 			break;
 		}
+		case RME_KIND_SIMPLEQUEUE: /* 3.15+ (Modules/_queuemodule.c): the C structure */
+			size = rme_u64(t->native + L(type_basicsize)) +
+			       8 * rme_u64(o + L(simplequeue_capacity));
+			break;
 		case RME_KIND_STRUCT:
 			size = size_struct(py, t, o);
 			break;

@@ -60,7 +60,7 @@ void rme_item_get(const struct rme_python *py, rme_addr object, const struct rme
 	*ret = (struct rme_item){.dict = object};
 	if (rme_type_of(py, object) == py->sym.mappingproxy)
 		ret->dict = rme_ptr(object + (uint64_t)l->mappingproxy_mapping);
-	if (ret->dict && rme_is_a(py, ret->dict, RME_DICT_SUBCLASS)) {
+	if (ret->dict && rme_is_dict(py, ret->dict)) {
 		ret->container = RME_MAPPING;
 		ret->value = in_dict(py, ret->dict, key);
 		return;

@@ -89,7 +89,7 @@ static void expand(struct build *b, rme_addr object, uint64_t cookie, const stru
 	set_size(b, size);
 	set_type(b, cookie ? (const struct rme_type *)cookie
 	                   : rme_type_get(py, rme_type_of(py, object)));
-	refcount = rme_u64(object + (uint64_t)py->layout->object_refcnt);
+	refcount = rme_refcount(py, object);
 	if (rme_is_immortal(py, object))
 		b->refcounts[b->node] = RME_NO_NODE;
 	else

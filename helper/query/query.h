@@ -125,7 +125,7 @@ static inline bool rme_heap_sound(struct rme_query_ctx *ctx, rme_addr object, st
 		ctx->doubts.corrupt = object;
 		return false;
 	}
-	int64_t refcount = rme_i64(object + (uint64_t)ctx->py.layout->object_refcnt);
+	int64_t refcount = (int64_t)rme_refcount(&ctx->py, object);
 	if (__builtin_expect(refcount <= 0 || refcount >> REFCOUNT_MAX_BITS, 0)) {
 		ctx->doubts.n_freed++;
 		ctx->doubts.freed = object;

@@ -84,8 +84,8 @@ def _is_native(cls):
             and not str(getattr(sys.modules.get(name), "__file__", "")).endswith(".py"))
 
 
-# Making one of these is not simple: it would end, block or talk.
-NOT_MADE = {"SemLock", "_Printer", "Quitter", "Tkapp", "InterpreterID"}
+# Making one of these is not simple: it would end, block, talk or crash (FutureIter, 3.14+).
+NOT_MADE = {"SemLock", "_Printer", "Quitter", "Tkapp", "InterpreterID", "FutureIter"}
 
 
 def _arguments():

@@ -344,7 +344,10 @@ def labels():
                   (running, mine, '.gi_frame.f_locals["mine"]')]
     else:
         cases += [(running, running.gi_frame, ".gi_frame")]
-    if sys.version_info < (3, 13):  # there the instance shows the values, not its dict
+    # gh-130327: an instance shows its values and not the dict that shares them
+    shows_values = (3, 13) <= sys.version_info < (3, 13, 13) or (
+        (3, 14) <= sys.version_info < (3, 14, 4))
+    if not shows_values:
         cases += [(other, made, ".__dict__"), (made, other.first, '["first"]')]
     else:
         cases += [(other, other.first, ".first")]

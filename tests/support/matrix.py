@@ -15,7 +15,7 @@ BUILD = pathlib.Path(os.environ.get("RME_BUILD", ROOT / "build")).resolve()
 TARGETS = TESTS / "targets"
 PLUGIN = {"gdb": ROOT / "gdb" / "rememberme_gdb.py", "lldb": ROOT / "lldb" / "rememberme_lldb.py"}
 
-SUPPORTED = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
+SUPPORTED = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 UNSUPPORTED = ("2.7", "3.6", "3.7")
 DEBIAN = "debian"
 
@@ -99,12 +99,13 @@ def _pyenv_versions():
 
 @functools.lru_cache(maxsize=None)
 def interpreters():
-    """{name: Interpreter} of what is installed, the supported ones."""
+    """{name: Interpreter} of what is installed, the supported ones: pyenv's, else what a
+    package has put beside /usr/bin/python3."""
     found = {}
     pyenv = _pyenv_versions()
     for name in SUPPORTED:
-        path = pyenv.get(name)
-        version = path and _version_of(path)
+        path = pyenv.get(name) or "/usr/bin/python" + name
+        version = _version_of(path)
         if version:
             found[name] = Interpreter(name, path, version)
     if os.path.exists("/etc/debian_version") and os.path.exists("/usr/bin/python3"):
@@ -112,6 +113,11 @@ def interpreters():
         if version and ".".join(version.split(".")[:2]) in SUPPORTED:
             found[DEBIAN] = Interpreter(DEBIAN, "/usr/bin/python3", version)
     return found
+
+
+def different(found):
+    """Those of {name: Interpreter} that are not one program under two names."""
+    return list({os.path.realpath(one.path): one for one in found.values()}.values())
 
 
 @functools.lru_cache(maxsize=None)

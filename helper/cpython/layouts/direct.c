@@ -3,9 +3,9 @@
 #include <stddef.h>
 
 struct rule {
-	char name[44];
+	char name[56];
 	uint16_t basicsize;
-	uint8_t minors; /* bit 0: 3.8, bit 1: 3.9, ... */
+	uint16_t minors; /* bit 0: 3.8, bit 1: 3.9, ...: room up to 3.23 */
 	uint8_t heap_type : 1;
 	uint8_t visits_type : 1;
 	uint64_t words;

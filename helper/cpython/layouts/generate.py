@@ -9,8 +9,8 @@ supported CPython, and which C types visit fixed offsets only (direct.inc).
     generate.py --drift OLD NEW     what moved between two dumps of debug information
                                     (tab-separated: struct, field, offset), for DRIFTS
 
-Interpreters are looked for in $PYENV_ROOT/versions, else in ~/.pyenv/versions. A
-value comes from the interpreter's own headers (read_headers.py), from the debug
+Interpreters are looked for in $PYENV_ROOT/versions, else in ~/.pyenv/versions, and as
+/usr/bin/python3.N (whose -dev and -dbg packages are needed too). A value comes from the interpreter's own headers (read_headers.py), from the debug
 information of its binaries (read_debuginfo.py), or from both, which must agree;
 the rules of direct.inc from an experiment in it (read_direct.py).
 Needs gcc, objcopy and gdb with Python."""
@@ -30,18 +30,22 @@ import read_headers
 HERE = os.path.dirname(os.path.abspath(__file__))
 FIELDS = os.path.join(os.path.dirname(HERE), "fields.def")
 
-# The version that each table is read from. One more version is one more line here
-# and one more #include in tables.c.
-VERSIONS = ("3.8.18", "3.9.18", "3.10.13", "3.11.7", "3.12.1", "3.13.0")
+# The version that each table is read from: one more version is one more word here.
+VERSIONS = ("3.8.18", "3.9.18", "3.10.13", "3.11.7", "3.12.1", "3.13.0", "3.14.8", "3.15.0")
 
-# Later patch releases in which structures moved: the table of VERSIONS that theirs
+# Other patch releases in which structures moved: the table of VERSIONS that theirs
 # starts from, and PY_VERSION_HEX. What moved is in drift_VERSION.tsv.
-DRIFTS = {"3.13.7": ("3.13.0", 0x030d07f0), "3.13.18": ("3.13.0", 0x030d12f0)}
+DRIFTS = {
+    "3.13.7": ("3.13.0", 0x030d07f0),
+    "3.13.18": ("3.13.0", 0x030d12f0),
+    "3.14.0": ("3.14.8", 0x030e00f0),
+    "3.14.4": ("3.14.8", 0x030e04f0),
+}
 
 # direct.inc: a rule's set of versions is a bit per minor, its set of offsets a bit
 # per word of the object.
-MINOR_BITS = {minor: 1 << (minor - 8) for minor in range(8, 14)}
-NAME_SIZE = 44
+MINOR_BITS = {int(v.split(".")[1]): 1 << (int(v.split(".")[1]) - 8) for v in VERSIONS}
+NAME_SIZE = 56
 MAX_OFFSET = 8 * 63
 
 
@@ -53,15 +57,62 @@ def minor(version):
     return ".".join(version.split(".")[:2])
 
 
+def tables():
+    """Every version that has a table, oldest first: the order of tables.inc."""
+    return sorted(VERSIONS + tuple(DRIFTS), key=lambda v: [int(part) for part in v.split(".")])
+
+
+class Installed:
+    """An interpreter with its headers, and the binaries that have debug information."""
+
+    def __init__(self, program, include, binaries):
+        self.program = program
+        self.include = include
+        self.binaries = binaries
+
+    def defines(self):
+        """What the build was configured with and pyconfig.h does not say: the JIT (3.13+)
+        makes some structures larger."""
+        code = "import sysconfig; print(sysconfig.get_config_var('PY_CORE_CFLAGS'))"
+        done = subprocess.run([self.program, "-c", code], stdout=subprocess.PIPE,
+                              universal_newlines=True)
+        return re.findall(r"-D_Py_\S+", done.stdout)
+
+
 def interpreter(version):
-    """The installation folder of that version, or None."""
+    """The Installed of that very version, or None."""
+    return from_pyenv(version) or from_debian(version)
+
+
+def from_pyenv(version):
     root = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
     folder = os.path.join(root, "versions", version)
-    return folder if os.path.exists(program(folder, version)) else None
+    name = "python" + minor(version)
+    program = os.path.join(folder, "bin", name)
+    if not os.path.exists(program):
+        return None
+    main = glob.glob(os.path.join(folder, "lib", "lib%s.so.1.0" % name)) or [program]
+    return Installed(program, os.path.join(folder, "include", name),
+                     main + modules(os.path.join(folder, "lib", name, "lib-dynload")))
 
 
-def program(folder, version):
-    return os.path.join(folder, "bin", "python" + minor(version))
+def from_debian(version):
+    name = "python" + minor(version)
+    program = os.path.join("/usr/bin", name)
+    include = os.path.join("/usr/include", name)
+    if not os.path.exists(program) or not os.path.exists(os.path.join(include, "Python.h")):
+        return None
+    done = subprocess.run([program, "-V"], stdout=subprocess.PIPE, universal_newlines=True)
+    if done.stdout.split()[1:] != [version]:
+        return None
+    return Installed(program, include, [program] + modules("/usr/lib/%s/lib-dynload" % name))
+
+
+def modules(folder):
+    """Extension modules, without those of the tests and of debug builds."""
+    left_out = re.compile(r"_?xx|_test|_ctypes_test|.*\.cpython-\d+t?d")
+    return sorted(m for m in glob.glob(os.path.join(folder, "*.so"))
+                  if not left_out.match(os.path.basename(m)))
 
 
 def members():
@@ -82,21 +133,11 @@ def members():
     return rows
 
 
-def binaries(folder, version):
-    """The interpreter's library or program, and its extension modules."""
-    name = minor(version)
-    main = glob.glob(os.path.join(folder, "lib", "libpython%s.so.1.0" % name))
-    modules = glob.glob(os.path.join(folder, "lib", "python" + name, "lib-dynload", "*.so"))
-    modules = [m for m in modules if not re.match(r"_?xx|_test|_ctypes_test", os.path.basename(m))]
-    return (main or [program(folder, version)]) + sorted(modules)
-
-
-def read(folder, version):
+def read(installed, version):
     """({spec: (value, source)}, PY_VERSION_HEX), source H, D or HD."""
     specs = sorted({s for _, alternatives in members() for s in alternatives})
-    include = os.path.join(folder, "include", "python" + minor(version))
-    headers, hexversion = read_headers.read(include, specs)
-    debuginfo = read_debuginfo.read(binaries(folder, version), specs)
+    headers, hexversion = read_headers.read(installed.include, specs, installed.defines())
+    debuginfo = read_debuginfo.read(installed.binaries, specs)
     if not debuginfo:
         raise LayoutError("%s has no debug information" % version)
     values = {spec: (value, "D") for spec, value in debuginfo.items() if value is not None}
@@ -131,6 +172,9 @@ def print_drift(old, new):
         tables.append({(r[0], r[1]): r[2] for r in rows if r[0] in structs})
     before, after = tables
     known = {struct for struct, _ in before} & {struct for struct, _ in after}
+    for row in set(before) | set(after):
+        if row[1].startswith("_initial_thread."):  # a _ts once more
+            before.pop(row, None), after.pop(row, None)
     for key in sorted(before.keys() | after.keys()):
         if before.get(key) != after.get(key) and key[0] in known:
             print("\t".join(key + (after.get(key, "-"),)))
@@ -168,9 +212,9 @@ def table(version, values, hexversion):
     return "\n".join(lines) + "\n"
 
 
-def read_direct(folder, version):
+def read_direct(installed, version):
     """({rule}, {(name, basicsize)}): the direct types, and all that have a tp_traverse."""
-    command = [program(folder, version), "-I", "-S", os.path.join(HERE, "read_direct.py")]
+    command = [installed.program, "-I", "-S", os.path.join(HERE, "read_direct.py")]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           universal_newlines=True)
     if done.returncode:
@@ -200,6 +244,14 @@ def load_direct(path):
     return rules
 
 
+def list_of_tables():
+    """The text of tables.inc."""
+    lines = ["/* Generated by generate.py, not to be edited. Oldest first. */"]
+    for version in tables():
+        lines += ["{", '#include "%s"' % table_name(version), "},"]
+    return "\n".join(lines) + "\n"
+
+
 def direct_table(rules):
     """The text of direct.inc."""
     minors = {}
@@ -213,7 +265,7 @@ def direct_table(rules):
     ]
     for rule in sorted(minors):
         name, basicsize, heap, visits_type, offsets = rule
-        lines.append('{ "%s", %d, 0x%02x, %d, %d, 0x%x },' % (
+        lines.append('{ "%s", %d, 0x%03x, %d, %d, 0x%x },' % (
             name, basicsize, minors[rule], heap, visits_type, sum(1 << o // 8 for o in offsets)))
     return "\n".join(lines) + "\n"
 
@@ -245,6 +297,7 @@ class Tables:
         texts, (rules, _) = self.generate(version)
         self.rules[MINOR_BITS[int(version.split(".")[1])]] = rules
         texts["direct.inc"] = direct_table(self.rules)
+        texts["tables.inc"] = list_of_tables()
         for name, text in texts.items():
             with open(self.path(name), "w") as f:
                 f.write(text)

@@ -10,7 +10,7 @@ import tempfile
 
 # Internal headers that are not meant to be included by themselves: initialisers,
 # other platforms, and code templates.
-SKIP = re.compile(r"(_generated|_init|_fini|_windows)\.h$|emscripten|blocks_output_buffer")
+SKIP = re.compile(r"(_generated|_init|_fini|_windows|_data_registry)\.h$|emscripten|blocks_output_buffer")
 
 PUBLIC = ("Python.h", "frameobject.h", "structmember.h", "datetime.h")
 
@@ -28,7 +28,8 @@ def _includes(folder):
 
 
 def _compile(source, folder, arguments):
-    command = ["gcc", "-w", "-I" + folder, "-I" + os.path.join(folder, "internal")]
+    command = ["gcc", "-w", "-I" + folder, "-I" + os.path.join(folder, "internal"),
+               "-I" + os.path.join(folder, "internal", "mimalloc")]
     done = subprocess.run(command + arguments + [source], stderr=subprocess.PIPE,
                           universal_newlines=True, env=dict(os.environ, LC_ALL="C"))
     return done.returncode, done.stderr
@@ -41,10 +42,10 @@ def _probe(spec, form):
     return "offsetof(%s, %s)" % (name, field) if field else "sizeof(%s)" % name
 
 
-def read(folder, specs):
+def read(folder, specs, defines=()):
     """Returns ({spec: value}, PY_VERSION_HEX). A spec is "struct.field" (its offset)
     or "struct" (its size); the name may be a typedef or a tag ("struct name": only a tag).
-    One that the headers do not have is not in the answer."""
+    One that the headers do not have is not in the answer. `defines`: -DNAME=VALUE."""
     forms = [(spec, form) for spec in specs for form in ("tag", "typedef")]
     probes = ["PY_VERSION_HEX"] + [_probe(*f) for f in forms]
     head = "#define Py_BUILD_CORE 1\n#include <stddef.h>\n"
@@ -55,7 +56,7 @@ def read(folder, specs):
         with open(source, "w") as f:
             f.write(head)
             f.writelines("enum { probe_%d = %s };\n" % (i, p) for i, p in enumerate(probes))
-        _, errors = _compile(source, folder, ["-fsyntax-only"])
+        _, errors = _compile(source, folder, ["-fsyntax-only", *defines])
         wrong = set()
         for line in errors.splitlines():
             found = re.match(r"(.*?):(\d+):\d+: (?:fatal )?error: ", line)
@@ -71,7 +72,7 @@ def read(folder, specs):
             f.writelines("%s,\n" % probes[i] for i in good)
             f.write("};\n")
         binary = os.path.join(scratch, "probe.o")
-        status, errors = _compile(source, folder, ["-c", "-o", binary])
+        status, errors = _compile(source, folder, ["-c", "-o", binary, *defines])
         if status:
             raise HeaderError("the probes for %s do not compile: %s" % (folder, errors))
         data = os.path.join(scratch, "probe.bin")

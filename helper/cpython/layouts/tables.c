@@ -3,34 +3,9 @@
 #include <stddef.h>
 
 /* Oldest first; rme_layout_for() relies on it. */
-/* clang-format off */
 static const struct rme_layout layouts[] = {
-	{
-#include "cpython_3_8_18.inc"
-	},
-	{
-#include "cpython_3_9_18.inc"
-	},
-	{
-#include "cpython_3_10_13.inc"
-	},
-	{
-#include "cpython_3_11_7.inc"
-	},
-	{
-#include "cpython_3_12_1.inc"
-	},
-	{
-#include "cpython_3_13_0.inc"
-	},
-	{
-#include "cpython_3_13_7.inc"
-	},
-	{
-#include "cpython_3_13_18.inc"
-	},
+#include "tables.inc"
 };
-/* clang-format on */
 
 enum { N_LAYOUTS = sizeof(layouts) / sizeof(layouts[0]) };
 
