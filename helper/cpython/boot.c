@@ -207,19 +207,19 @@ static void explain(struct rme_python *py, const struct rme_layout *l, struct rm
 	bool finalizing = l && rme_ptr(runtime + (uint64_t)l->runtime_finalizing);
 
 	if (l && finalizing) {
-		rme_error_set(error, "finalized",
+		rme_error_set(error, RME_ERROR_FINALIZED,
 		              "the Python interpreter of this process is shutting down or has shut "
 		              "down: its modules are gone, there is nothing to measure");
 		return;
 	}
 	if (l && (!interp || !rme_ptr(interp + (uint64_t)l->interp_builtins) ||
 	          !rme_ptr(interp + (uint64_t)l->interp_threads_head))) {
-		rme_error_set(error, "not-initialized",
+		rme_error_set(error, RME_ERROR_NOT_INITIALIZED,
 		              "the Python interpreter of this process is not running: it has not "
 		              "been initialised yet, or has been finalised");
 		return;
 	}
-	struct rme_buffer s = rme_error_begin(error, "layout-mismatch", "this is Python ");
+	struct rme_buffer s = rme_error_begin(error, RME_ERROR_LAYOUT_MISMATCH, "this is Python ");
 	rme_version_append(py->version, &s);
 	rme_buffer_text(&s,
 	                ", but its structures in memory are not those of any build of it that is "
@@ -244,7 +244,8 @@ static void supported_append(struct rme_buffer *out)
 /* "this process runs ", `what`, its version unless that is 0, and what would do. */
 static void unsupported(const char *what, uint32_t version, struct rme_error *error)
 {
-	struct rme_buffer s = rme_error_begin(error, "unsupported-python", "this process runs ");
+	struct rme_buffer s =
+	    rme_error_begin(error, RME_ERROR_UNSUPPORTED_PYTHON, "this process runs ");
 
 	rme_buffer_text(&s, what);
 	if (version)
@@ -339,12 +340,12 @@ static bool try_each_version(struct rme_python *py, struct rme_error *error)
 	for (uint32_t minor = MINOR_WITH_COOKIE; minor-- > MINOR_FIRST;) {
 		py->version = 0x03000000 | minor << 16;
 		if (choose_layout(py, error) && read_hexversion(py)) {
-			error->kind[0] = 0; /* of the versions that it was not */
+			error->kind = RME_NO_ERROR; /* of the versions that it was not */
 			return true;
 		}
 	}
 	struct rme_buffer s = rme_error_begin(
-	    error, "layout-mismatch",
+	    error, RME_ERROR_LAYOUT_MISMATCH,
 	    "the binary of this process that holds CPython is not here, and what is at its "
 	    "_PyRuntime is not as in ");
 	supported_append(&s);
@@ -363,7 +364,8 @@ static bool init_by_symbols(struct rme_python *py, struct rme_error *error)
 		ok = !other_build(py, error) && !too_old(py, error);
 		rme_guard_pop(py->guards, &guard);
 	} else {
-		rme_error_set(error, "not-python", "the data of the Python library cannot be read");
+		rme_error_set(error, RME_ERROR_NOT_PYTHON,
+		              "the data of the Python library cannot be read");
 	}
 	if (!ok)
 		return false;
@@ -384,7 +386,7 @@ static bool init_by_discovery(struct rme_python *py, struct rme_error *error)
 	if (!py->sym.runtime)
 		py->sym.runtime = rme_discover_runtime(py);
 	if (!py->sym.runtime) {
-		rme_error_set(error, "not-python",
+		rme_error_set(error, RME_ERROR_NOT_PYTHON,
 		              "no CPython was found in this process: none of its binaries exports "
 		              "_PyRuntime");
 		return false;
@@ -407,13 +409,13 @@ bool rme_python_init(struct rme_python *py, const struct rme_request *request,
 	*py = (struct rme_python){.request = request, .arena = arena, .guards = guards};
 	py->has_symbols = find_symbols(py);
 	if (!rme_type_names_init(py)) {
-		rme_error_set(error, "out-of-memory", "no memory for the names of types");
+		rme_error_set(error, RME_ERROR_OUT_OF_MEMORY, "no memory for the names of types");
 		return false;
 	}
 	if (py->has_symbols ? !init_by_symbols(py, error) : !init_by_discovery(py, error))
 		return false;
 	if (!rme_types_init(py)) {
-		rme_error_set(error, "out-of-memory", "no memory for the table of types");
+		rme_error_set(error, RME_ERROR_OUT_OF_MEMORY, "no memory for the table of types");
 		return false;
 	}
 	py->lookdict = rme_dict_find_lookdict(py);

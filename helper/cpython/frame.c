@@ -178,13 +178,13 @@ bool rme_frame_selected(struct rme_python *py, const struct rme_python_thread *t
 	if (s.found)
 		return true;
 	if (!s.n) {
-		rme_error_set(error, "no-python-frame",
+		rme_error_set(error, RME_ERROR_NO_PYTHON_FRAME,
 		              "the selected thread runs no Python code now: it has no Python "
 		              "frame; py-frames --all-threads lists the frames of every thread");
 		return false;
 	}
 	struct rme_buffer out =
-	    rme_error_begin(error, "no-such-frame", "there is no Python frame ");
+	    rme_error_begin(error, RME_ERROR_NO_SUCH_FRAME, "there is no Python frame ");
 	rme_buffer_signed(&out, py->request->frame);
 	rme_buffer_text(&out, ": the thread has ");
 	rme_buffer_unsigned(&out, s.n);

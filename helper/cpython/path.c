@@ -123,7 +123,8 @@ static bool step_name(struct path *p, const void *name, size_t n)
 	struct wanted_local local = {p->py, name, n, 0};
 
 	if (!p->frame) {
-		struct rme_buffer s = rme_error_begin(p->error, "no-python-frame", "the name ");
+		struct rme_buffer s =
+		    rme_error_begin(p->error, RME_ERROR_NO_PYTHON_FRAME, "the name ");
 		quoted(&s, name, n);
 		rme_buffer_text(&s, " needs a Python frame to be looked up in, and none is "
 		                    "selected; module:name and 0xADDRESS need none");
@@ -141,7 +142,7 @@ static bool step_name(struct path *p, const void *name, size_t n)
 		return true;
 
 	struct rme_suggest near = suggest(p, name, n);
-	struct rme_buffer s = rme_error_begin(p->error, "no-such-name", "no name ");
+	struct rme_buffer s = rme_error_begin(p->error, RME_ERROR_NO_SUCH_NAME, "no name ");
 	quoted(&s, name, n);
 	rme_buffer_text(&s, " in frame ");
 	rme_buffer_unsigned(&s, p->frame->index);
@@ -170,7 +171,7 @@ static bool step_module(struct path *p, const void *name, size_t n)
 		return true;
 
 	struct rme_suggest near = suggest(p, name, n);
-	struct rme_buffer s = rme_error_begin(p->error, "no-such-module", "no module ");
+	struct rme_buffer s = rme_error_begin(p->error, RME_ERROR_NO_SUCH_MODULE, "no module ");
 	quoted(&s, name, n);
 	rme_buffer_text(&s, " in sys.modules");
 	offer_keys(&near, modules);
@@ -245,7 +246,7 @@ static bool step_variable(struct path *p, uint32_t kind, const void *name, size_
 		return true;
 	}
 	struct rme_suggest near = suggest(p, name, kind == RME_STEP_KEY_STR ? n : 0);
-	struct rme_buffer s = rme_error_begin(p->error, "no-such-key", "");
+	struct rme_buffer s = rme_error_begin(p->error, RME_ERROR_NO_SUCH_KEY, "");
 	rme_buffer_bytes(&s, p->where.data, p->where.size);
 	rme_buffer_text(&s, p->locals && kind ? " has no such variable"
 	                    : p->locals       ? " is no object: go on with [\"NAME\"]"
@@ -271,7 +272,7 @@ static bool step_attribute(struct path *p, const void *name, size_t n)
 		went_to_attribute(p, name, n);
 		return true;
 	}
-	struct rme_buffer s = rme_error_begin(p->error, "no-such-attribute", "");
+	struct rme_buffer s = rme_error_begin(p->error, RME_ERROR_NO_SUCH_ATTRIBUTE, "");
 	subject(p, &s);
 	if (outcome == RME_LOOKUP_ABSENT) {
 		rme_buffer_text(&s, " has no attribute ");
@@ -320,7 +321,7 @@ static bool step_key(struct path *p, const struct rme_key *k)
 		return true;
 	}
 	if (item.container == RME_NO_CONTAINER) {
-		s = rme_error_begin(p->error, "not-subscriptable", "");
+		s = rme_error_begin(p->error, RME_ERROR_NOT_SUBSCRIPTABLE, "");
 		subject(p, &s);
 		rme_buffer_text(&s, " is no dict, list, tuple or deque, so [");
 		key_text(k, &s);
@@ -329,7 +330,7 @@ static bool step_key(struct path *p, const struct rme_key *k)
 		rme_error_end(p->error, &s);
 		return false;
 	}
-	s = rme_error_begin(p->error, "no-such-key", "");
+	s = rme_error_begin(p->error, RME_ERROR_NO_SUCH_KEY, "");
 	subject(p, &s);
 	rme_buffer_text(&s, item.container == RME_MAPPING ? " has no key " : " has no item ");
 	key_text(k, &s);
@@ -348,7 +349,7 @@ static bool step_key(struct path *p, const struct rme_key *k)
 
 static void no_object(struct path *p, uint32_t kind, rme_addr address)
 {
-	struct rme_buffer s = rme_error_begin(p->error, "no-object", "");
+	struct rme_buffer s = rme_error_begin(p->error, RME_ERROR_NO_OBJECT, "");
 
 	if (kind == RME_STEP_ADDRESS) {
 		rme_buffer_text(&s, "there is no Python object at ");
@@ -391,7 +392,8 @@ static bool step(struct path *p, uint32_t kind, const void *data, size_t n)
 	case RME_STEP_KEY_NONE:
 		return step_key(p, &key);
 	}
-	rme_error_set(p->error, "bad-request", "the request has a step that is not known here");
+	rme_error_set(p->error, RME_ERROR_BAD_REQUEST,
+	              "the request has a step that is not known here");
 	return false;
 }
 
@@ -412,7 +414,7 @@ static bool resolve(struct path *p, const struct rme_expr *expr)
 		if (end < at || (size_t)(end - at) < sizeof *s ||
 		    (size_t)(end - at) - sizeof *s < s->size ||
 		    inside != (s->kind > RME_STEP_ADDRESS)) {
-			rme_error_set(p->error, "bad-request",
+			rme_error_set(p->error, RME_ERROR_BAD_REQUEST,
 			              "the request holds a malformed EXPR");
 			return false;
 		}
@@ -436,17 +438,17 @@ bool rme_path_resolve(struct rme_python *py, const struct rme_frame *frame,
 	struct rme_guard guard;
 
 	p.where = (struct rme_buffer){p.text, sizeof p.text, 0, false};
-	rme_error_set(error, "bad-request", "the request holds an EXPR without steps");
+	rme_error_set(error, RME_ERROR_BAD_REQUEST, "the request holds an EXPR without steps");
 	if (RME_GUARD(py->guards, &guard)) {
 		bool found = resolve(&p, expr);
 		rme_guard_pop(py->guards, &guard);
 		if (found) {
 			*ret = p.value;
-			error->kind[0] = 0;
+			error->kind = RME_NO_ERROR;
 		}
 		return found;
 	}
-	struct rme_buffer s = rme_error_begin(error, "no-object", "reading ");
+	struct rme_buffer s = rme_error_begin(error, RME_ERROR_NO_OBJECT, "reading ");
 	rme_buffer_bytes(&s, (const char *)(expr + 1),
 	                 expr->text_size < 100 ? expr->text_size : 100);
 	rme_buffer_text(&s, " failed at ");

@@ -69,7 +69,8 @@ bool rme_thread_selected(struct rme_python *py, struct rme_python_thread *ret,
 		}
 		return true;
 	}
-	struct rme_buffer out = rme_error_begin(error, "no-python-thread", "the selected thread");
+	struct rme_buffer out =
+	    rme_error_begin(error, RME_ERROR_NO_PYTHON_THREAD, "the selected thread");
 	if (r->lwp) {
 		rme_buffer_text(&out, " (LWP ");
 		rme_buffer_unsigned(&out, r->lwp);

@@ -1,6 +1,7 @@
 /* The entries of rememberme.h. */
 #include "cpython/boot.h"
 #include "query/query.h"
+#include "reply/kinds.h"
 #include "runtime/snapshot.h"
 #include "runtime/sys.h"
 #include "runtime/thread.h"
@@ -20,7 +21,7 @@ static void reply_error(struct rme_block *block, const char *python, size_t n_py
 	if (n_python)
 		rme_json_text(&j, "python", python, n_python);
 	rme_json_open(&j, "error");
-	rme_json_string(&j, "kind", error->kind);
+	rme_json_string(&j, "kind", rme_error_word(error->kind));
 	rme_json_string(&j, "message", error->message);
 	if (error->address)
 		rme_json_address(&j, "address", error->address);
@@ -29,7 +30,7 @@ static void reply_error(struct rme_block *block, const char *python, size_t n_py
 	block->reply_size = out.size;
 }
 
-void rme_query_fail(struct rme_block *block, const char *kind, const char *message)
+void rme_query_fail(struct rme_block *block, enum rme_error_kind kind, const char *message)
 {
 	struct rme_error error;
 
@@ -112,7 +113,7 @@ static void run_query(struct rme_query_ctx *ctx)
 			return;
 		}
 	}
-	rme_error_set(&ctx->error, "bad-request", "the helper does not know this question");
+	rme_error_set(&ctx->error, RME_ERROR_BAD_REQUEST, "the helper does not know this question");
 }
 
 void rme_query_answer(struct rme_block *block, struct rme_arena *arena, struct rme_guards *guards,
@@ -123,7 +124,8 @@ void rme_query_answer(struct rme_block *block, struct rme_arena *arena, struct r
 	struct rme_buffer text = {version, sizeof version, 0, false};
 
 	if (!ctx || !request_sound(block)) {
-		rme_query_fail(block, "bad-request", "the request to the helper is damaged");
+		rme_query_fail(block, RME_ERROR_BAD_REQUEST,
+		               "the request to the helper is damaged");
 		return;
 	}
 	ctx->block = block;
@@ -149,12 +151,13 @@ void rme_query_answer(struct rme_block *block, struct rme_arena *arena, struct r
 		rme_json_close(&ctx->json);
 	}
 	if (block->cancel)
-		rme_error_set(&ctx->error, "cancelled", "cancelled; the process is as it was");
-	else if (!ctx->error.kind[0] && ctx->out.overflow)
-		rme_error_set(&ctx->error, "reply-too-large",
+		rme_error_set(&ctx->error, RME_ERROR_CANCELLED,
+		              "cancelled; the process is as it was");
+	else if (!ctx->error.kind && ctx->out.overflow)
+		rme_error_set(&ctx->error, RME_ERROR_REPLY_TOO_LARGE,
 		              "the answer is too large to be shown; ask for less with --limit and "
 		              "--depth");
-	if (ctx->error.kind[0])
+	if (ctx->error.kind)
 		reply_error(block, version, text.size, &ctx->error);
 	else
 		block->reply_size = ctx->out.size;
@@ -237,7 +240,7 @@ static void answer_on_stack(void *arg)
 static void answer_in_snapshot(struct rme_block *block)
 {
 	if (rme_prepare(block) < 0) {
-		rme_query_fail(block, "out-of-memory",
+		rme_query_fail(block, RME_ERROR_OUT_OF_MEMORY,
 		               "no address space could be reserved for the walk in the snapshot of "
 		               "the process; is there a limit on its virtual memory?");
 		__atomic_store_n(&block->state, RME_DONE, __ATOMIC_RELEASE);

@@ -20,7 +20,7 @@ bool rme_children_init(struct rme_children *c, struct rme_query_ctx *ctx)
 	c->refs = rme_arena_alloc(ctx->arena, c->max_refs * sizeof *c->refs);
 	if (!c->refs || !c->recent ||
 	    !rme_deep_init(&c->deep, &ctx->walk, ctx->arena, ctx->classes)) {
-		rme_error_set(&ctx->error, "out-of-memory",
+		rme_error_set(&ctx->error, RME_ERROR_OUT_OF_MEMORY,
 		              "not enough address space to rank sizes");
 		return false;
 	}
@@ -57,7 +57,7 @@ struct rme_ranking *rme_children_ranking(struct rme_children *c)
 {
 	struct rme_ranking *r = c->ranking;
 
-	if (r || c->too_many || c->ctx->error.kind[0])
+	if (r || c->too_many || c->ctx->error.kind)
 		return r;
 	if (c->total.objects > RME_RANKING_MOST) {
 		c->too_many = c->ctx->over_budget = true;

@@ -162,7 +162,7 @@ static bool init(struct drawing *d)
 		ok = d->levels[i].best;
 	}
 	if (!ok)
-		rme_error_set(&d->ctx->error, "out-of-memory",
+		rme_error_set(&d->ctx->error, RME_ERROR_OUT_OF_MEMORY,
 		              "not enough address space to draw the dominators");
 	return ok;
 }
@@ -177,7 +177,7 @@ void rme_query_dominators(struct rme_query_ctx *ctx)
 	if (!d || (ctx->request->exprs.count && !rme_query_exprs(ctx, objects, exprs, &n)))
 		return;
 	if (n > 1) {
-		rme_error_set(&ctx->error, "usage", "py-dominators takes one EXPR or none");
+		rme_error_set(&ctx->error, RME_ERROR_USAGE, "py-dominators takes one EXPR or none");
 		return;
 	}
 	d->ctx = ctx;

@@ -116,7 +116,7 @@ void rme_query_frames(struct rme_query_ctx *ctx)
 		/* That the selected thread runs no Python does not matter to all threads. */
 		if (!(ctx->request->flags & RME_ALL_THREADS))
 			return;
-		ctx->error.kind[0] = 0;
+		ctx->error.kind = RME_NO_ERROR;
 	}
 	rme_json_array(&ctx->json, "items");
 	frames_each(&f);

@@ -135,7 +135,7 @@ bool rme_heap_init(struct rme_query_ctx *ctx)
 	ctx->namespaces = rme_arena_alloc(ctx->arena, MAX_NAMESPACES * sizeof(rme_addr));
 	if (!ctx->namespaces ||
 	    !rme_walk_init(&ctx->walk, ctx->arena, ctx->guards, prepare, expand, ctx)) {
-		rme_error_set(&ctx->error, "out-of-memory",
+		rme_error_set(&ctx->error, RME_ERROR_OUT_OF_MEMORY,
 		              "not enough address space for the walk; is there a limit on the "
 		              "virtual memory of the process?");
 		return false;

@@ -52,7 +52,7 @@ static void on_range(void *arg, rme_addr first, uint64_t count, uint64_t stride)
 
 static bool out_of_memory(struct rme_query_ctx *ctx)
 {
-	rme_error_set(&ctx->error, "out-of-memory",
+	rme_error_set(&ctx->error, RME_ERROR_OUT_OF_MEMORY,
 	              "not enough address space for the graph of the heap; is there a limit on the "
 	              "virtual memory of the process?");
 	return false;
@@ -171,7 +171,7 @@ static bool build_objects(struct build *b)
 		return false;
 	if (b->full) {
 		rme_error_set(
-		    &ctx->error, "too-large",
+		    &ctx->error, RME_ERROR_TOO_LARGE,
 		    "the heap has 2^32 references or more, or not enough address space for "
 		    "them is left: it is too large for this question");
 		return false;
@@ -467,7 +467,8 @@ uint32_t rme_heap_graph_node(struct rme_heap_graph *g, rme_addr object)
 
 	if (node == RME_NO_NODE || rme_heap_graph_address(g, node) != object) {
 		struct rme_error *error = &g->whole.ctx->error;
-		struct rme_buffer out = rme_error_begin(error, "no-object", "the object at ");
+		struct rme_buffer out =
+		    rme_error_begin(error, RME_ERROR_NO_OBJECT, "the object at ");
 		rme_buffer_hex(&out, object);
 		rme_buffer_text(&out,
 		                " is not part of the heap: nothing refers to it that could be "

@@ -40,7 +40,7 @@ struct rme_query_ctx {
 	struct rme_python py;
 	struct rme_buffer out;
 	struct rme_json json;
-	struct rme_error error; /* kind[0] != 0: the query failed */
+	struct rme_error error; /* if it has a kind, the query failed */
 	struct rme_walk walk;
 	struct rme_doubts doubts;
 	bool owned;     /* references owned, not traverse */
@@ -66,7 +66,7 @@ struct rme_query_ctx {
 void rme_query_answer(struct rme_block *block, struct rme_arena *arena, struct rme_guards *guards,
                       bool threads);
 /* The reply is this error. */
-void rme_query_fail(struct rme_block *block, const char *kind, const char *message);
+void rme_query_fail(struct rme_block *block, enum rme_error_kind kind, const char *message);
 
 /* pair.c: goes on with a walk that paused, on two threads, to the deferred nodes. */
 void rme_heap_pair(struct rme_query_ctx *ctx);

@@ -19,8 +19,8 @@ struct build {
 
 static bool out_of_memory(struct rme_query_ctx *ctx)
 {
-	if (!ctx->error.kind[0] && !ctx->walk.cancelled && !ctx->block->cancel)
-		rme_error_set(&ctx->error, "out-of-memory",
+	if (!ctx->error.kind && !ctx->walk.cancelled && !ctx->block->cancel)
+		rme_error_set(&ctx->error, RME_ERROR_OUT_OF_MEMORY,
 		              "not enough address space to rank sizes");
 	return false;
 }

@@ -78,7 +78,7 @@ static void report_holder(struct referrers *r, uint32_t node, uint64_t n,
 
 static void out_of_memory(struct referrers *r)
 {
-	rme_error_set(&r->ctx->error, "out-of-memory",
+	rme_error_set(&r->ctx->error, RME_ERROR_OUT_OF_MEMORY,
 	              "not enough address space to list the holders");
 }
 
@@ -134,7 +134,7 @@ void rme_query_referrers(struct rme_query_ctx *ctx)
 	if (!rme_query_exprs(ctx, objects, exprs, &n))
 		return;
 	if (n != 1) {
-		rme_error_set(&ctx->error, "usage", "py-referrers takes one EXPR");
+		rme_error_set(&ctx->error, RME_ERROR_USAGE, "py-referrers takes one EXPR");
 		return;
 	}
 	r.object = objects[0];

@@ -1,5 +1,6 @@
 #include "cpython/type_name.h"
 #include "query/whole.h"
+#include "reply/kinds.h"
 
 enum { MAX_NAME = 512 };
 
@@ -120,7 +121,7 @@ void rme_report_frame(struct rme_query_ctx *ctx, const struct rme_python_thread 
 
 /* One caveat: the sentence is the count unless 0, `before`, the type's name if there is a
  * type, `after`. */
-static void caveat(struct rme_query_ctx *ctx, const char *kind, rme_addr type, uint64_t n,
+static void caveat(struct rme_query_ctx *ctx, enum rme_caveat_kind kind, rme_addr type, uint64_t n,
                    rme_addr example, const char *before, const char *after)
 {
 	struct rme_json *j = &ctx->json;
@@ -129,7 +130,7 @@ static void caveat(struct rme_query_ctx *ctx, const char *kind, rme_addr type, u
 	struct rme_guard guard;
 
 	rme_json_open(j, NULL);
-	rme_json_string(j, "kind", kind);
+	rme_json_string(j, "kind", rme_caveat_word(kind));
 	if (type)
 		rme_report_type(ctx, "type", type);
 	else
@@ -154,11 +155,11 @@ static void caveat(struct rme_query_ctx *ctx, const char *kind, rme_addr type, u
 static void type_caveats(struct rme_query_ctx *ctx, struct rme_type *t)
 {
 	if (t->n_faults)
-		caveat(ctx, "fault", t->address, t->n_faults, t->example,
+		caveat(ctx, RME_CAVEAT_FAULT, t->address, t->n_faults, t->example,
 		       " damaged object(s) of type ",
 		       ": reading them faulted; they and what only they reach are left out");
 	if (t->n_estimated)
-		caveat(ctx, "estimated-size", t->address, t->n_estimated, t->example,
+		caveat(ctx, RME_CAVEAT_ESTIMATED_SIZE, t->address, t->n_estimated, t->example,
 		       " object(s) of type ",
 		       t->size_by == RME_SIZEOF_PYTHON
 		           ? ": their __sizeof__ is written in Python and was not run; the basic "
@@ -166,13 +167,13 @@ static void type_caveats(struct rme_query_ctx *ctx, struct rme_type *t)
 		           : ": their own __sizeof__ is not known here; the basic size is counted");
 	if (t->n_inferred)
 		caveat(
-		    ctx, "inferred-references", t->address, t->n_inferred, t->example,
+		    ctx, RME_CAVEAT_INFERRED_REFERENCES, t->address, t->n_inferred, t->example,
 		    " object(s) of type ",
 		    ": the code that knows their references is not available; they were inferred "
 		    "from the memory of the object");
 }
 
-static void mapping_caveat(struct rme_query_ctx *ctx, const char *kind, uint64_t n,
+static void mapping_caveat(struct rme_query_ctx *ctx, enum rme_caveat_kind kind, uint64_t n,
                            rme_addr example, uint64_t bytes, const char *what)
 {
 	struct rme_json *j = &ctx->json;
@@ -184,7 +185,7 @@ static void mapping_caveat(struct rme_query_ctx *ctx, const char *kind, uint64_t
 	rme_buffer_unsigned(&text, bytes);
 	rme_buffer_text(&text, " bytes, which are no heap and in no size");
 	rme_json_open(j, NULL);
-	rme_json_string(j, "kind", kind);
+	rme_json_string(j, "kind", rme_caveat_word(kind));
 	rme_json_string(j, "type", "mmap.mmap");
 	rme_json_unsigned(j, "count", n);
 	rme_json_unsigned(j, "bytes", bytes);
@@ -201,10 +202,10 @@ static void mapping_caveats(struct rme_query_ctx *ctx)
 		return; /* they tell of no sizes */
 	if (m->n_files)
 		mapping_caveat(
-		    ctx, "file-backed", m->n_files, m->file, m->file_bytes,
+		    ctx, RME_CAVEAT_FILE_BACKED, m->n_files, m->file, m->file_bytes,
 		    " mmap object(s), as numpy.memmap has, map files or shared memory: ");
 	if (m->n_anonymous)
-		mapping_caveat(ctx, "anonymous-mapping", m->n_anonymous, m->anonymous,
+		mapping_caveat(ctx, RME_CAVEAT_ANONYMOUS_MAPPING, m->n_anonymous, m->anonymous,
 		               m->anonymous_bytes, " mmap object(s) map anonymous memory: ");
 }
 
@@ -242,39 +243,39 @@ void rme_report_caveats(struct rme_query_ctx *ctx)
 	rme_json_string(j, "classes", ctx->classes ? "on" : "off");
 	rme_json_array(j, "caveats");
 	if (d->n_corrupt)
-		caveat(ctx, "corrupt-reference", 0, d->n_corrupt, d->corrupt,
+		caveat(ctx, RME_CAVEAT_CORRUPT_REFERENCE, 0, d->n_corrupt, d->corrupt,
 		       " reference(s) lead to memory that holds no object", "; they are left out");
 	if (d->n_freed)
-		caveat(ctx, "freed-object", 0, d->n_freed, d->freed,
+		caveat(ctx, RME_CAVEAT_FREED_OBJECT, 0, d->n_freed, d->freed,
 		       " reachable object(s) have no valid reference count",
 		       " (freed?); they are left out");
 	caveats_of_types(ctx);
 	mapping_caveats(ctx);
 	if (ctx->allocated && ctx->py.no_pymalloc)
-		caveat(ctx, "allocator", 0, 0, 0,
+		caveat(ctx, RME_CAVEAT_ALLOCATOR, 0, 0, 0,
 		       "small blocks are not CPython's own allocator's here (PYTHONMALLOC, -X dev)",
 		       ": what was allocated is told as glibc's malloc gives it, and without the "
 		       "margins of debug hooks");
 	if (ctx->over_budget)
-		caveat(ctx, "not-all-ranked", 0, 0, 0,
+		caveat(ctx, RME_CAVEAT_NOT_ALL_RANKED, 0, 0, 0,
 		       "there are too many references to measure each",
 		       ": the sizes shown are exact, but a larger object may stand among the rest");
 	if (ctx->n_unmeasured)
-		caveat(ctx, "unmeasured-frames", 0, ctx->n_unmeasured, 0,
+		caveat(ctx, RME_CAVEAT_UNMEASURED_FRAMES, 0, ctx->n_unmeasured, 0,
 		       " frame(s) were not measured one by one",
 		       ": together the frames before them reach too much; py-memory --frame N "
 		       "measures one");
 	if (ctx->lists == RME_LISTS_BROKEN)
-		caveat(ctx, "broken-list", 0, 0, 0,
+		caveat(ctx, RME_CAVEAT_BROKEN_LIST, 0, 0, 0,
 		       "a list of the garbage collector is not linked as it should be",
 		       " (damaged, or just being changed): objects that only it has may be left "
 		       "out");
 	if (ctx->lists == RME_LISTS_AT_WORK)
-		caveat(ctx, "collecting", 0, 0, 0, "the garbage collector is at work",
+		caveat(ctx, RME_CAVEAT_COLLECTING, 0, 0, 0, "the garbage collector is at work",
 		       ": its lists are incomplete now, so objects that only C code holds may be "
 		       "left out");
 	if (ctx->walk.exhausted)
-		caveat(ctx, "out-of-memory", 0, 0, 0, "the walk ran out of address space",
+		caveat(ctx, RME_CAVEAT_OUT_OF_MEMORY, 0, 0, 0, "the walk ran out of address space",
 		       ": the figures are too low");
 	rme_json_array_end(j);
 }

@@ -52,7 +52,7 @@ static void *get(struct retained *r, uint64_t n)
 	void *p = rme_arena_alloc(r->ctx->arena, n);
 
 	if (!p)
-		rme_error_set(&r->ctx->error, "out-of-memory",
+		rme_error_set(&r->ctx->error, RME_ERROR_OUT_OF_MEMORY,
 		              "not enough address space to rank what retains memory");
 	return p;
 }

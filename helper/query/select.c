@@ -25,7 +25,7 @@ bool rme_query_exprs(struct rme_query_ctx *ctx, rme_addr *ret, const struct rme_
 	const char *at = (const char *)r + r->exprs.offset;
 
 	if (r->exprs.count > RME_MAX_FORCED) {
-		rme_error_set(&ctx->error, "usage", "no more than 256 EXPRs at a time");
+		rme_error_set(&ctx->error, RME_ERROR_USAGE, "no more than 256 EXPRs at a time");
 		return false;
 	}
 	for (*n = 0; *n < r->exprs.count; (*n)++) {

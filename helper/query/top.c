@@ -78,7 +78,7 @@ static bool collect_locals(struct locals *l)
 	l->rows = rme_arena_alloc(ctx->arena, MAX_ROWS * sizeof *l->rows);
 	l->frames = rme_arena_alloc(ctx->arena, l->max_frames * sizeof *l->frames);
 	if (!l->rows || !l->frames) {
-		rme_error_set(&ctx->error, "out-of-memory",
+		rme_error_set(&ctx->error, RME_ERROR_OUT_OF_MEMORY,
 		              "not enough address space for the rows");
 		return false;
 	}
@@ -157,7 +157,7 @@ static void measure_locals(struct locals *l)
 	uint32_t *nodes = rme_arena_alloc(ctx->arena, n * sizeof *nodes);
 	struct rme_size *sizes = rme_arena_alloc(ctx->arena, n * sizeof *sizes);
 	if (!r || !values || !nodes || !sizes) {
-		rme_error_set(&ctx->error, "out-of-memory",
+		rme_error_set(&ctx->error, RME_ERROR_OUT_OF_MEMORY,
 		              "not enough address space for the rows");
 		return;
 	}
@@ -368,8 +368,8 @@ static void top_below(struct rme_query_ctx *ctx, rme_addr root, const struct rme
 	while (!ctx->walk.cancelled && !r->failed && expand_largest(r))
 		;
 	if (r->failed && !ctx->walk.cancelled && rme_children_ranking(&r->children) &&
-	    !rank_all(r, root) && !ctx->error.kind[0] && !ctx->block->cancel)
-		rme_error_set(&ctx->error, "out-of-memory",
+	    !rank_all(r, root) && !ctx->error.kind && !ctx->block->cancel)
+		rme_error_set(&ctx->error, RME_ERROR_OUT_OF_MEMORY,
 		              "not enough address space to rank sizes");
 	rme_children_end(&r->children);
 	report_below(ctx, r, expr);
@@ -385,7 +385,8 @@ void rme_query_top(struct rme_query_ctx *ctx)
 		top_locals(ctx);
 	} else if (rme_query_exprs(ctx, roots, exprs, &n)) {
 		if (n != 1)
-			rme_error_set(&ctx->error, "usage", "py-top takes one EXPR or none");
+			rme_error_set(&ctx->error, RME_ERROR_USAGE,
+			              "py-top takes one EXPR or none");
 		else
 			top_below(ctx, roots[0], exprs[0]);
 	}

@@ -96,7 +96,7 @@ static bool enter(struct tree *t, rme_addr address)
 	if (!level->best)
 		level->best = rme_arena_alloc(t->ctx->arena, t->max_children * sizeof *level->best);
 	if (!level->best) {
-		rme_error_set(&t->ctx->error, "out-of-memory",
+		rme_error_set(&t->ctx->error, RME_ERROR_OUT_OF_MEMORY,
 		              "not enough address space to draw the tree");
 		return false;
 	}
@@ -141,7 +141,7 @@ static void begin_node(struct tree *t, const struct level *parent, const struct 
  * fit into the reply is not worked out. */
 static void draw(struct tree *t)
 {
-	while (t->depth && !t->ctx->error.kind[0]) {
+	while (t->depth && !t->ctx->error.kind) {
 		struct level *level = &t->levels[t->depth - 1];
 		if (level->next < level->n_best && !t->ctx->walk.cancelled &&
 		    !t->ctx->out.overflow) {
@@ -245,7 +245,7 @@ void rme_query_tree(struct rme_query_ctx *ctx)
 	t->local_names = rme_arena_alloc(ctx->arena, t->max_locals * sizeof(rme_addr));
 	t->local_values = rme_arena_alloc(ctx->arena, t->max_locals * sizeof(rme_addr));
 	if (!t->local_names || !t->local_values) {
-		rme_error_set(&ctx->error, "out-of-memory",
+		rme_error_set(&ctx->error, RME_ERROR_OUT_OF_MEMORY,
 		              "not enough address space to draw the tree");
 		return;
 	}

@@ -324,7 +324,7 @@ static bool collect(struct types *s)
 	s->max = ctx->py.types->n_used;
 	s->rows = rme_arena_alloc(ctx->arena, (s->max + 1) * sizeof *s->rows);
 	if (!s->rows) {
-		rme_error_set(&ctx->error, "out-of-memory",
+		rme_error_set(&ctx->error, RME_ERROR_OUT_OF_MEMORY,
 		              "not enough address space for the rows");
 		return false;
 	}

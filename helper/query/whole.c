@@ -107,7 +107,7 @@ bool rme_whole_init(struct rme_whole *w, struct rme_query_ctx *ctx, struct rme_i
 	    !rme_walk_init(&w->walk, ctx->arena, ctx->guards, ctx->walk.prepare, expand, ctx) ||
 	    (index && !rme_index_init(index, &w->walk.visited, ctx->arena))) {
 		rme_error_set(
-		    &ctx->error, "out-of-memory",
+		    &ctx->error, RME_ERROR_OUT_OF_MEMORY,
 		    "not enough address space to look at the whole heap; is there a limit "
 		    "on the virtual memory of the process?");
 		return false;

@@ -107,7 +107,7 @@ static bool find(struct why *w)
 	w->holders = rme_arena_alloc(g->whole.ctx->arena, MAX_HOLDERS * sizeof *w->holders);
 	w->nodes = rme_arena_alloc(g->whole.ctx->arena, MAX_HOLDERS * sizeof *w->nodes);
 	if (!w->holders || !w->nodes) {
-		rme_error_set(&g->whole.ctx->error, "out-of-memory",
+		rme_error_set(&g->whole.ctx->error, RME_ERROR_OUT_OF_MEMORY,
 		              "not enough address space for the paths");
 		return false;
 	}
@@ -137,7 +137,7 @@ void rme_query_why(struct rme_query_ctx *ctx)
 	if (!rme_query_exprs(ctx, roots, exprs, &n))
 		return;
 	if (n != 1) {
-		rme_error_set(&ctx->error, "usage", "py-why takes one EXPR");
+		rme_error_set(&ctx->error, RME_ERROR_USAGE, "py-why takes one EXPR");
 		return;
 	}
 	if (!w.g || !rme_heap_graph_init(w.g, ctx))

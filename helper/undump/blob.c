@@ -55,7 +55,7 @@ static bool relative(const struct ud_blob *b, const GElf_Rela *r)
 	       (uint64_t)r->r_addend < b->size;
 }
 
-static bool check(struct ud_blob *b, const char *name, struct ud_error *error)
+static bool check(struct ud_blob *b, const char *name, struct rme_error *error)
 {
 	struct relocations relocations = {.elf = b->elf};
 	size_t n = 0;
@@ -64,7 +64,8 @@ static bool check(struct ud_blob *b, const char *name, struct ud_error *error)
 	if (!b->elf || elf_kind(b->elf) != ELF_K_ELF || gelf_getclass(b->elf) != ELFCLASS64 ||
 	    !gelf_getehdr(b->elf, &eh) || eh.e_machine != EM_X86_64 || eh.e_type != ET_DYN ||
 	    elf_getphdrnum(b->elf, &n))
-		return ud_fail(error, "bad-library", "%s is no 64-bit x86-64 shared library", name);
+		return ud_fail(error, RME_ERROR_BAD_LIBRARY,
+		               "%s is no 64-bit x86-64 shared library", name);
 	for (size_t i = 0; i < n; i++) {
 		GElf_Phdr ph;
 
@@ -72,7 +73,7 @@ static bool check(struct ud_blob *b, const char *name, struct ud_error *error)
 			continue;
 		if (ph.p_vaddr > MAX_SIZE || ph.p_memsz > MAX_SIZE || ph.p_filesz > ph.p_memsz ||
 		    !elf_getdata_rawchunk(b->elf, (int64_t)ph.p_offset, ph.p_filesz, ELF_T_BYTE))
-			return ud_fail(error, "bad-library", "%s is damaged: %s", name,
+			return ud_fail(error, RME_ERROR_BAD_LIBRARY, "%s is damaged: %s", name,
 			               elf_errmsg(-1));
 		if (ud_page_up(ph.p_vaddr + ph.p_memsz) > b->size)
 			b->size = ud_page_up(ph.p_vaddr + ph.p_memsz);
@@ -84,19 +85,19 @@ static bool check(struct ud_blob *b, const char *name, struct ud_error *error)
 		}
 	}
 	if (relocations.other)
-		return ud_fail(error, "bad-library",
+		return ud_fail(error, RME_ERROR_BAD_LIBRARY,
 		               "%s is not the helper library: it needs a dynamic linker", name);
-	return b->size ? true : ud_fail(error, "bad-library", "%s has no content", name);
+	return b->size ? true : ud_fail(error, RME_ERROR_BAD_LIBRARY, "%s has no content", name);
 }
 
-bool ud_blob_open_memory(struct ud_blob *ret, const void *data, size_t n, struct ud_error *error)
+bool ud_blob_open_memory(struct ud_blob *ret, const void *data, size_t n, struct rme_error *error)
 {
 	elf_version(EV_CURRENT);
 	*ret = (struct ud_blob){.elf = elf_memory((char *)data, n)};
 	return check(ret, "the built-in loader", error);
 }
 
-bool ud_blob_open(struct ud_blob *ret, const char *path, struct ud_error *error)
+bool ud_blob_open(struct ud_blob *ret, const char *path, struct rme_error *error)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
@@ -104,8 +105,8 @@ bool ud_blob_open(struct ud_blob *ret, const char *path, struct ud_error *error)
 
 	*ret = (struct ud_blob){0};
 	if (fd < 0 || fstat(fd, &st) < 0) {
-		ud_fail(error, "bad-library", "the helper library %s cannot be opened: %s", path,
-		        strerror(errno));
+		ud_fail(error, RME_ERROR_BAD_LIBRARY, "the helper library %s cannot be opened: %s",
+		        path, strerror(errno));
 		if (fd >= 0)
 			close(fd);
 		return false;

@@ -5,7 +5,7 @@
 
 #include <libelf.h>
 
-#include "undump/error.h"
+#include "undump/fail.h"
 #include "undump/target.h"
 
 struct ud_blob {
@@ -15,8 +15,8 @@ struct ud_blob {
 };
 
 /* From a file, or from `n` bytes of memory that stay where they are: "bad-library". */
-bool ud_blob_open(struct ud_blob *ret, const char *path, struct ud_error *error);
-bool ud_blob_open_memory(struct ud_blob *ret, const void *data, size_t n, struct ud_error *error);
+bool ud_blob_open(struct ud_blob *ret, const char *path, struct rme_error *error);
+bool ud_blob_open_memory(struct ud_blob *ret, const void *data, size_t n, struct rme_error *error);
 
 /* Copies the segments to `address`, where `blob->size` bytes are reserved, and relocates
  * them; nothing of them can be written afterwards. False with errno when the system

@@ -116,7 +116,7 @@ static int watch(struct watch *w)
 	}
 }
 
-static bool judge(const struct watch *w, int status, struct ud_error *error)
+static bool judge(const struct watch *w, int status, struct rme_error *error)
 {
 	const struct ud_status *s = w->place->status;
 
@@ -124,9 +124,9 @@ static bool judge(const struct watch *w, int status, struct ud_error *error)
 	    WIFSIGNALED(status) && (WTERMSIG(status) == SIGINT || WTERMSIG(status) == SIGTERM);
 
 	if (w->cancelled || interrupted)
-		return ud_fail(error, "cancelled", "cancelled");
+		return ud_fail(error, RME_ERROR_CANCELLED, "cancelled");
 	if (w->too_much)
-		return ud_fail(error, "memory-limit",
+		return ud_fail(error, RME_ERROR_MEMORY_LIMIT,
 		               "the analysis was ended because it had taken %llu MiB of memory",
 		               (unsigned long long)w->limits->memory >> 20);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
@@ -139,34 +139,36 @@ static bool judge(const struct watch *w, int status, struct ud_error *error)
 			w->outcome->reply_size = size;
 			return true;
 		}
-		return ud_fail(error, "died", "the analysis ended without an answer");
+		return ud_fail(error, RME_ERROR_DIED, "the analysis ended without an answer");
 	}
 	if (WIFEXITED(status) && s->stage == UD_STAGE_NO_MEMORY)
-		return ud_fail(error, "system", "no address space is left for the analysis");
+		return ud_fail(error, RME_ERROR_SYSTEM,
+		               "no address space is left for the analysis");
 	if (WIFEXITED(status) && s->stage == UD_STAGE_NO_SECCOMP)
 		return ud_fail(
-		    error, "system",
+		    error, RME_ERROR_SYSTEM,
 		    "this system has no seccomp; without it no core is analysed, because "
 		    "a core may come from anybody");
 	if (WIFEXITED(status))
-		return ud_fail(error, "died", "the analysis ended with status %d%s%s",
+		return ud_fail(error, RME_ERROR_DIED, "the analysis ended with status %d%s%s",
 		               WEXITSTATUS(status), s->error ? ": " : "",
 		               s->error ? strerror((int)-s->error) : "");
 	if (WTERMSIG(status) == SIGXCPU)
-		return ud_fail(error, "time-limit",
+		return ud_fail(error, RME_ERROR_TIME_LIMIT,
 		               "the analysis was ended after %llu seconds of computing",
 		               (unsigned long long)w->limits->cpu_seconds);
 	if (WTERMSIG(status) == SIGKILL)
 		return ud_fail(
-		    error, "died",
+		    error, RME_ERROR_DIED,
 		    "the analysis was killed: the system ran out of memory, or code of a "
 		    "type in the core made a system call, which it may not");
-	return ud_fail(error, "died", "the analysis crashed: %s", strsignal(WTERMSIG(status)));
+	return ud_fail(error, RME_ERROR_DIED, "the analysis crashed: %s",
+	               strsignal(WTERMSIG(status)));
 }
 
 bool ud_child_run(const struct ud_place *place, const struct ud_target *target,
                   const struct ud_plan *plan, const struct ud_limits *limits,
-                  struct ud_outcome *ret, struct ud_error *error)
+                  struct ud_outcome *ret, struct rme_error *error)
 {
 	struct watch w = {.place = place, .limits = limits, .outcome = ret};
 	pid_t parent = getpid();
@@ -178,14 +180,15 @@ bool ud_child_run(const struct ud_place *place, const struct ud_target *target,
 	ud_signals_watched(&set);
 	w.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (w.signals < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) < 0)
-		return ud_fail(error, "system", "the analysis cannot be started: %s",
+		return ud_fail(error, RME_ERROR_SYSTEM, "the analysis cannot be started: %s",
 		               strerror(errno));
 	w.pid = fork();
 	if (w.pid == 0)
 		ud_child_enter(place, parent, limits, channel[1], plan->paged && !limits->eager);
 	close(channel[1]);
 	if (w.pid < 0) {
-		ud_fail(error, "system", "the analysis cannot be started: %s", strerror(errno));
+		ud_fail(error, RME_ERROR_SYSTEM, "the analysis cannot be started: %s",
+		        strerror(errno));
 		close(channel[0]);
 		close(w.signals);
 		return false;

@@ -26,7 +26,7 @@ struct ud_outcome {
  * "memory-limit", "died", "system". */
 bool ud_child_run(const struct ud_place *place, const struct ud_target *target,
                   const struct ud_plan *plan, const struct ud_limits *limits,
-                  struct ud_outcome *ret, struct ud_error *error);
+                  struct ud_outcome *ret, struct rme_error *error);
 
 /* The child's side of it: never returns. `channel` is a socket over which it sends a
  * userfaultfd, if one is wanted. */

@@ -28,45 +28,45 @@ static const struct {
 };
 
 static bool check_ident(const unsigned char *ident, size_t n, const char *path,
-                        struct ud_error *error)
+                        struct rme_error *error)
 {
 	for (size_t i = 0; i < sizeof compressions / sizeof *compressions; i++) {
 		if (n >= compressions[i].size &&
 		    !memcmp(ident, compressions[i].magic, compressions[i].size))
 			return ud_fail(
-			    error, "compressed-core",
+			    error, RME_ERROR_COMPRESSED_CORE,
 			    "the core %s is compressed; expand it first (%s -dc %s > core) "
 			    "and open the result",
 			    path, compressions[i].name, path);
 	}
 	if (n < EI_NIDENT || memcmp(ident, ELFMAG, SELFMAG))
-		return ud_fail(error, "not-a-core",
+		return ud_fail(error, RME_ERROR_NOT_A_CORE,
 		               "%s is not a core dump: it does not begin with an ELF header", path);
 	return true;
 }
 
-static bool check_header(const Elf64_Ehdr *eh, size_t n, const char *path, struct ud_error *error)
+static bool check_header(const Elf64_Ehdr *eh, size_t n, const char *path, struct rme_error *error)
 {
 	static const char types[][16] = {"file", "object file", "program", "shared library"};
 	bool big = eh->e_ident[EI_DATA] == ELFDATA2MSB;
 
 	if (n < sizeof(Elf32_Ehdr))
-		return ud_fail(error, "damaged-core",
+		return ud_fail(error, RME_ERROR_DAMAGED_CORE,
 		               "%s is cut off inside its ELF header: only %zu bytes are there",
 		               path, n);
 	unsigned type = big ? __builtin_bswap16(eh->e_type) : eh->e_type;
 	unsigned machine = big ? __builtin_bswap16(eh->e_machine) : eh->e_machine;
 	if (type != ET_CORE)
-		return ud_fail(error, "not-a-core", "%s is an ELF %s, not a core dump", path,
-		               type < 4 ? types[type] : types[0]);
+		return ud_fail(error, RME_ERROR_NOT_A_CORE, "%s is an ELF %s, not a core dump",
+		               path, type < 4 ? types[type] : types[0]);
 	if (eh->e_ident[EI_CLASS] == ELFCLASS32)
-		return ud_fail(error, "unsupported-core",
+		return ud_fail(error, RME_ERROR_UNSUPPORTED_CORE,
 		               "%s is the core of a 32-bit process (ELF machine %u); only cores of "
 		               "64-bit x86-64 processes can be read",
 		               path, machine);
 	if (machine != EM_X86_64 || big)
 		return ud_fail(
-		    error, "unsupported-core",
+		    error, RME_ERROR_UNSUPPORTED_CORE,
 		    "%s is the core of a process on another CPU (%s ELF machine %u); only "
 		    "cores of 64-bit x86-64 processes can be read",
 		    path,
@@ -75,12 +75,12 @@ static bool check_header(const Elf64_Ehdr *eh, size_t n, const char *path, struc
 					  : "",
 		    machine);
 	if (n < sizeof *eh)
-		return ud_fail(error, "damaged-core",
+		return ud_fail(error, RME_ERROR_DAMAGED_CORE,
 		               "%s is cut off inside its ELF header: only %zu bytes are there",
 		               path, n);
 	if (eh->e_ident[EI_CLASS] != ELFCLASS64 || eh->e_phentsize != sizeof(Elf64_Phdr))
 		return ud_fail(
-		    error, "damaged-core",
+		    error, RME_ERROR_DAMAGED_CORE,
 		    "%s has an ELF header that no core has (class %u, program headers of "
 		    "%u bytes)",
 		    path, eh->e_ident[EI_CLASS], eh->e_phentsize);
@@ -111,7 +111,7 @@ static size_t count_headers(Elf *elf, const Elf64_Ehdr *eh)
 
 /* Appends the segment that a PT_LOAD describes. */
 static bool add_segment(struct ud_target *t, const Elf64_Phdr *ph, size_t index, uint64_t size,
-                        const char *path, struct ud_error *error)
+                        const char *path, struct rme_error *error)
 {
 	uint64_t end = ph->p_vaddr + ph->p_memsz, there = 0;
 
@@ -120,12 +120,12 @@ static bool add_segment(struct ud_target *t, const Elf64_Phdr *ph, size_t index,
 		return true;
 	if (end < ph->p_vaddr || end > UD_ADDRESS_END)
 		return ud_fail(
-		    error, "damaged-core",
+		    error, RME_ERROR_DAMAGED_CORE,
 		    "%s is damaged: program header %zu describes %#llx bytes of memory at "
 		    "%#llx, which no process can have",
 		    path, index, (unsigned long long)ph->p_memsz, (unsigned long long)ph->p_vaddr);
 	if (ph->p_filesz > ph->p_memsz || ph->p_offset + ph->p_filesz < ph->p_offset)
-		return ud_fail(error, "damaged-core",
+		return ud_fail(error, RME_ERROR_DAMAGED_CORE,
 		               "%s is damaged: program header %zu puts %#llx bytes of the file at "
 		               "offset %#llx into %#llx bytes of memory",
 		               path, index, (unsigned long long)ph->p_filesz,
@@ -162,7 +162,7 @@ static int by_offset(const void *a, const void *b)
 
 /* No two segments describe the same memory, nor the same bytes of the file. Leaves
  * them sorted by address. */
-static bool check_overlaps(struct ud_target *t, const char *path, struct ud_error *error)
+static bool check_overlaps(struct ud_target *t, const char *path, struct rme_error *error)
 {
 	const struct ud_segment *last = NULL;
 
@@ -173,7 +173,7 @@ static bool check_overlaps(struct ud_target *t, const char *path, struct ud_erro
 		if (s->have == s->start)
 			continue;
 		if (last && last->offset + (last->have - last->start) > s->offset)
-			return ud_fail(error, "damaged-core",
+			return ud_fail(error, RME_ERROR_DAMAGED_CORE,
 			               "%s is damaged: its program headers say that the memory at "
 			               "%#llx and at %#llx is the same piece of the file",
 			               path, (unsigned long long)last->start,
@@ -183,7 +183,7 @@ static bool check_overlaps(struct ud_target *t, const char *path, struct ud_erro
 	qsort(t->segments, t->n_segments, sizeof *t->segments, by_start);
 	for (size_t i = 1; i < t->n_segments; i++) {
 		if (t->segments[i - 1].end > t->segments[i].start)
-			return ud_fail(error, "damaged-core",
+			return ud_fail(error, RME_ERROR_DAMAGED_CORE,
 			               "%s is damaged: its program headers describe the memory at "
 			               "%#llx twice",
 			               path, (unsigned long long)t->segments[i].start);
@@ -192,16 +192,16 @@ static bool check_overlaps(struct ud_target *t, const char *path, struct ud_erro
 }
 
 static bool read_headers(struct ud_target *t, Elf *elf, const Elf64_Ehdr *eh, uint64_t size,
-                         const char *path, struct ud_error *error)
+                         const char *path, struct rme_error *error)
 {
 	size_t n = count_headers(elf, eh);
 
 	if (!n)
-		return ud_fail(error, "damaged-core", "%s is damaged: it has no program headers",
-		               path);
+		return ud_fail(error, RME_ERROR_DAMAGED_CORE,
+		               "%s is damaged: it has no program headers", path);
 	if (eh->e_phoff > size || n > (size - eh->e_phoff) / sizeof(Elf64_Phdr))
 		return ud_fail(
-		    error, "damaged-core",
+		    error, RME_ERROR_DAMAGED_CORE,
 		    "%s is cut off inside its program headers: it has %llu bytes, and %zu "
 		    "headers of %zu bytes begin at %llu",
 		    path, (unsigned long long)size, n, sizeof(Elf64_Phdr),
@@ -209,7 +209,7 @@ static bool read_headers(struct ud_target *t, Elf *elf, const Elf64_Ehdr *eh, ui
 	Elf_Data *data =
 	    elf_getdata_rawchunk(elf, (int64_t)eh->e_phoff, n * sizeof(Elf64_Phdr), ELF_T_PHDR);
 	if (!data)
-		return ud_fail(error, "damaged-core",
+		return ud_fail(error, RME_ERROR_DAMAGED_CORE,
 		               "the program headers of %s cannot be read: %s", path,
 		               elf_errmsg(-1));
 	const Elf64_Phdr *ph = data->d_buf;
@@ -224,7 +224,7 @@ static bool read_headers(struct ud_target *t, Elf *elf, const Elf64_Ehdr *eh, ui
 		if (ph[i].p_type != PT_NOTE)
 			continue;
 		if (ph[i].p_offset > size || ph[i].p_filesz > size - ph[i].p_offset)
-			return ud_fail(error, "damaged-core",
+			return ud_fail(error, RME_ERROR_DAMAGED_CORE,
 			               "%s is cut off: its list of threads and files ends at byte "
 			               "%#llx, but only %#llx bytes are there",
 			               path, (unsigned long long)(ph[i].p_offset + ph[i].p_filesz),
@@ -234,35 +234,35 @@ static bool read_headers(struct ud_target *t, Elf *elf, const Elf64_Ehdr *eh, ui
 	}
 	if (!t->n_threads)
 		return ud_fail(
-		    error, "damaged-core",
+		    error, RME_ERROR_DAMAGED_CORE,
 		    "%s names no thread: it is the core of something else than a process, "
 		    "or damaged",
 		    path);
 	return true;
 }
 
-bool ud_core_open(struct ud_target *target, const char *path, struct ud_error *error)
+bool ud_core_open(struct ud_target *target, const char *path, struct rme_error *error)
 {
 	Elf64_Ehdr eh = {0};
 	struct stat st;
 
 	*target = (struct ud_target){.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
 	if (target->fd < 0 || fstat(target->fd, &st) < 0)
-		return ud_fail(error, "no-such-file", "the core %s cannot be opened: %s", path,
-		               strerror(errno));
+		return ud_fail(error, RME_ERROR_NO_SUCH_FILE, "the core %s cannot be opened: %s",
+		               path, strerror(errno));
 	if (!S_ISREG(st.st_mode))
-		return ud_fail(error, "not-a-core", "%s is not a core dump: it is no regular file",
-		               path);
+		return ud_fail(error, RME_ERROR_NOT_A_CORE,
+		               "%s is not a core dump: it is no regular file", path);
 	if (!st.st_size)
 		return ud_fail(
-		    error, "not-a-core",
+		    error, RME_ERROR_NOT_A_CORE,
 		    "%s is empty; was the disk full, or a limit on the size of cores set "
 		    "(ulimit -c), when it was written?",
 		    path);
 	ssize_t n = pread(target->fd, &eh, sizeof eh, 0);
 	if (n < 0)
-		return ud_fail(error, "no-such-file", "the core %s cannot be read: %s", path,
-		               strerror(errno));
+		return ud_fail(error, RME_ERROR_NO_SUCH_FILE, "the core %s cannot be read: %s",
+		               path, strerror(errno));
 	if (!check_ident(eh.e_ident, (size_t)n, path, error) ||
 	    !check_header(&eh, (size_t)n, path, error))
 		return false;
@@ -270,7 +270,8 @@ bool ud_core_open(struct ud_target *target, const char *path, struct ud_error *e
 	Elf *elf = elf_begin(target->fd, ELF_C_READ, NULL);
 	if (!elf || elf_kind(elf) != ELF_K_ELF) {
 		elf_end(elf);
-		return ud_fail(error, "damaged-core", "%s is damaged: %s", path, elf_errmsg(-1));
+		return ud_fail(error, RME_ERROR_DAMAGED_CORE, "%s is damaged: %s", path,
+		               elf_errmsg(-1));
 	}
 	bool ok = read_headers(target, elf, &eh, (uint64_t)st.st_size, path, error);
 	elf_end(elf);

@@ -9,6 +9,6 @@
 /* Adds the threads, files, pid and signal that one note segment tells. `path` is
  * the core's, for messages. */
 bool ud_notes_read(struct ud_target *target, Elf *elf, const Elf64_Phdr *note, const char *path,
-                   struct ud_error *error);
+                   struct rme_error *error);
 
 #endif

@@ -110,7 +110,7 @@ static bool is_stopped(int64_t pid)
 	return end && (end[2] == 'T' || end[2] == 't');
 }
 
-bool ud_live_open(struct ud_target *target, int64_t pid, int memory, struct ud_error *error)
+bool ud_live_open(struct ud_target *target, int64_t pid, int memory, struct rme_error *error)
 {
 	unsigned char ident[EI_NIDENT] = {0};
 	char path[64];
@@ -120,19 +120,20 @@ bool ud_live_open(struct ud_target *target, int64_t pid, int memory, struct ud_e
 	if (memory < 0)
 		target->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (target->fd < 0 && errno == ENOENT)
-		return ud_fail(error, "no-process", "there is no process %lld", (long long)pid);
+		return ud_fail(error, RME_ERROR_NO_PROCESS, "there is no process %lld",
+		               (long long)pid);
 	if (target->fd < 0 || !read_maps(target, pid))
 		return ud_fail(
-		    error, "system",
+		    error, RME_ERROR_SYSTEM,
 		    "the memory of process %lld cannot be read: %s; reading it takes the "
 		    "rights of a debugger",
 		    (long long)pid, strerror(errno));
 	if (!target->n_segments)
-		return ud_fail(error, "no-process", "process %lld has no memory: it has ended",
-		               (long long)pid);
+		return ud_fail(error, RME_ERROR_NO_PROCESS,
+		               "process %lld has no memory: it has ended", (long long)pid);
 	if (!is_stopped(pid))
 		return ud_fail(
-		    error, "no-process",
+		    error, RME_ERROR_NO_PROCESS,
 		    "process %lld is running; its memory can be read while a debugger has "
 		    "it stopped",
 		    (long long)pid);
@@ -142,7 +143,7 @@ bool ud_live_open(struct ud_target *target, int64_t pid, int memory, struct ud_e
 		        sizeof ident &&
 		    !memcmp(ident, ELFMAG, SELFMAG) && ident[EI_CLASS] == ELFCLASS32)
 			return ud_fail(
-			    error, "unsupported-core",
+			    error, RME_ERROR_UNSUPPORTED_CORE,
 			    "process %lld is a 32-bit process; only 64-bit x86-64 processes "
 			    "can be read",
 			    (long long)pid);

@@ -59,7 +59,7 @@ static bool parse_number(const char *text, uint64_t *ret)
 	return *text >= '0' && *text <= '9' && !*end;
 }
 
-static bool parse_options(struct options *o, int argc, char **argv, struct ud_error *error)
+static bool parse_options(struct options *o, int argc, char **argv, struct rme_error *error)
 {
 	static const struct option options[] = {
 	    {"library", required_argument, NULL, 'l'},   {"request", required_argument, NULL, 'r'},
@@ -135,23 +135,23 @@ static bool parse_options(struct options *o, int argc, char **argv, struct ud_er
 			o->limits.eager = true;
 			break;
 		default:
-			return ud_fail(error, "usage", "unknown option, or no value for it: %s",
-			               argv[optind - 1]);
+			return ud_fail(error, RME_ERROR_USAGE,
+			               "unknown option, or no value for it: %s", argv[optind - 1]);
 		}
 		if (!ok)
-			return ud_fail(error, "usage", "--%s cannot be %s", options[index].name,
-			               optarg);
+			return ud_fail(error, RME_ERROR_USAGE, "--%s cannot be %s",
+			               options[index].name, optarg);
 	}
 	if (optind < argc)
-		return ud_fail(error, "usage", "unexpected argument: %s", argv[optind]);
+		return ud_fail(error, RME_ERROR_USAGE, "unexpected argument: %s", argv[optind]);
 	if (!o->library || !o->request || !o->core == !o->pid)
-		return ud_fail(error, "usage",
+		return ud_fail(error, RME_ERROR_USAGE,
 		               "wanted: --library, --request, and either --core or --pid");
 	return true;
 }
 
 static bool answer(struct options *o, const struct ud_target *target, bool *ret_is_answer,
-                   struct ud_error *error)
+                   struct rme_error *error)
 {
 	struct ud_request request = {0};
 	struct ud_images images = {0};
@@ -167,7 +167,7 @@ static bool answer(struct options *o, const struct ud_target *target, bool *ret_
 		goto out;
 	ud_images_find(&images, target, &o->search);
 	if (ud_cancelled()) {
-		ud_fail(error, "cancelled", "cancelled");
+		ud_fail(error, RME_ERROR_CANCELLED, "cancelled");
 		goto out;
 	}
 	ud_plan_make(&plan, target, &images);
@@ -187,7 +187,7 @@ out:
 int main(int argc, char **argv)
 {
 	struct options o = {0};
-	struct ud_error error = {0};
+	struct rme_error error = {0};
 	struct ud_target target = {.fd = -1};
 	struct rlimit files;
 	bool is_answer = false;

@@ -25,7 +25,7 @@ static void add_thread(struct ud_target *t, const void *desc)
 /* NT_FILE (fs/binfmt_elf.c, fill_files_note): the count, the unit of the offsets,
  * three words per mapping, then as many zero-terminated paths. */
 static bool add_mappings(struct ud_target *t, const char *desc, size_t size, const char *path,
-                         struct ud_error *error)
+                         struct rme_error *error)
 {
 	uint64_t head[2], entry[3], previous = 0;
 
@@ -57,8 +57,8 @@ static bool add_mappings(struct ud_target *t, const char *desc, size_t size, con
 	t->has_mappings = true;
 	return true;
 damaged:
-	return ud_fail(error, "damaged-core", "%s is damaged: its list of files contradicts itself",
-	               path);
+	return ud_fail(error, RME_ERROR_DAMAGED_CORE,
+	               "%s is damaged: its list of files contradicts itself", path);
 }
 
 static bool is_core_note(const char *name, size_t n)
@@ -67,7 +67,7 @@ static bool is_core_note(const char *name, size_t n)
 }
 
 bool ud_notes_read(struct ud_target *target, Elf *elf, const Elf64_Phdr *note, const char *path,
-                   struct ud_error *error)
+                   struct rme_error *error)
 {
 	GElf_Nhdr nh;
 	size_t at = 0, next, name, desc;
@@ -77,8 +77,8 @@ bool ud_notes_read(struct ud_target *target, Elf *elf, const Elf64_Phdr *note, c
 	Elf_Data *data = elf_getdata_rawchunk(elf, (int64_t)note->p_offset, note->p_filesz,
 	                                      note->p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR);
 	if (!data)
-		return ud_fail(error, "damaged-core", "the notes of %s cannot be read: %s", path,
-		               elf_errmsg(-1));
+		return ud_fail(error, RME_ERROR_DAMAGED_CORE, "the notes of %s cannot be read: %s",
+		               path, elf_errmsg(-1));
 	while ((next = gelf_getnote(data, at, &nh, &name, &desc)) > 0) {
 		const char *content = (const char *)data->d_buf + desc;
 

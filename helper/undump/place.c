@@ -124,7 +124,7 @@ static uint64_t cut(struct cut *c, uint64_t size, int flags)
 
 bool ud_place_make(struct ud_place *ret, const struct ud_plan *plan,
                    const struct ud_request *request, const struct ud_blob *library,
-                   uint64_t reply_capacity, struct ud_error *error)
+                   uint64_t reply_capacity, struct rme_error *error)
 {
 	struct ud_blob stub;
 	uint64_t maps_size = plan->n_maps * sizeof *plan->maps;
@@ -137,7 +137,7 @@ bool ud_place_make(struct ud_place *ret, const struct ud_plan *plan,
 	uint64_t prepare = ud_blob_symbol(library, "rme_prepare");
 	uint64_t answer = ud_blob_symbol(library, "rme_answer");
 	if (!prepare || !answer)
-		return ud_fail(error, "bad-library",
+		return ud_fail(error, RME_ERROR_BAD_LIBRARY,
 		               "the helper library has no rme_prepare and rme_answer: it is not "
 		               "librememberme.so, or an old one");
 	/* Sixteen pages for the empty ones and the rounding of each piece. */
@@ -146,7 +146,7 @@ bool ud_place_make(struct ud_place *ret, const struct ud_plan *plan,
 	                32 * UD_PAGE;
 	ret->start = reserve(plan, size);
 	if (!ret->start)
-		return ud_fail(error, "system", "no %llu bytes of address space are free",
+		return ud_fail(error, RME_ERROR_SYSTEM, "no %llu bytes of address space are free",
 		               (unsigned long long)size);
 	ret->end = ret->start + size;
 	struct cut c = {ret->start + UD_PAGE, ret->end, false};
@@ -167,7 +167,7 @@ bool ud_place_make(struct ud_place *ret, const struct ud_plan *plan,
 	ret->stack_top = cut(&c, UD_STACK, MAP_PRIVATE) + UD_STACK;
 	if (c.failed) {
 		ud_blob_close(&stub);
-		return ud_fail(error, "system", "memory for the child cannot be had: %s",
+		return ud_fail(error, RME_ERROR_SYSTEM, "memory for the child cannot be had: %s",
 		               strerror(errno));
 	}
 	memcpy(maps, plan->maps, maps_size);

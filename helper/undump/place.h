@@ -27,7 +27,7 @@ struct ud_place {
  * "system". */
 bool ud_place_make(struct ud_place *ret, const struct ud_plan *plan,
                    const struct ud_request *request, const struct ud_blob *library,
-                   uint64_t reply_capacity, struct ud_error *error);
+                   uint64_t reply_capacity, struct rme_error *error);
 
 /* Reads the mappings of this very process, at most UD_MAX_UNMAP, without memory of
  * its own; -1 with errno on failure. */

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "undump/error.h"
+#include "undump/fail.h"
 
 void ud_ranges_add(struct ud_ranges *ranges, uint64_t start, uint64_t end)
 {

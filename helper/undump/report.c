@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "reply/json.h"
+#include "reply/kinds.h"
 
 /* A caveat names this many files; the list "binaries" has them all. */
 enum { NAMED = 4, MESSAGE = 4096 };
@@ -56,11 +57,11 @@ static void add_binary(struct rme_json *j, const struct ud_image *image)
 	rme_json_close(j);
 }
 
-static void add_caveat(struct rme_json *j, const char *kind, uint64_t count, uint64_t address,
-                       const char *message)
+static void add_caveat(struct rme_json *j, enum rme_caveat_kind kind, uint64_t count,
+                       uint64_t address, const char *message)
 {
 	rme_json_open(j, NULL);
-	rme_json_string(j, "kind", kind);
+	rme_json_string(j, "kind", rme_caveat_word(kind));
 	rme_json_null(j, "type");
 	rme_json_unsigned(j, "count", count);
 	if (address)
@@ -105,20 +106,20 @@ static void add_file_caveats(struct rme_json *j, const struct ud_images *images)
 {
 	static const struct {
 		enum ud_image_status status;
-		char kind[24];
+		enum rme_caveat_kind kind;
 		char format[224];
 	} kinds[] = {
-	    {UD_IMAGE_MISSING, "missing-binary",
+	    {UD_IMAGE_MISSING, RME_CAVEAT_MISSING_BINARY,
 	     "not found here: %s; types defined there are read by known layouts. To have their "
 	     "code: py-config binaries DIR, a directory tree with these files"},
-	    {UD_IMAGE_MISMATCH, "wrong-binary",
+	    {UD_IMAGE_MISMATCH, RME_CAVEAT_WRONG_BINARY,
 	     "not used, because it is not the file that the process ran: %s; types defined there "
 	     "are read by known layouts. To have the right ones: py-config binaries DIR"},
-	    {UD_IMAGE_UNVERIFIABLE, "unverifiable-binary",
+	    {UD_IMAGE_UNVERIFIABLE, RME_CAVEAT_UNVERIFIABLE_BINARY,
 	     "not used, because the core does not hold its build-id (it was built without one, "
 	     "or coredump_filter leaves out ELF headers): %s; types defined there are read by "
 	     "known layouts"},
-	    {UD_IMAGE_NOT_EXECUTABLE, "not-executable",
+	    {UD_IMAGE_NOT_EXECUTABLE, RME_CAVEAT_NOT_EXECUTABLE,
 	     "its code is not used, because it lies on a file system that is mounted noexec: %s; "
 	     "types defined there are read by known layouts"},
 	};
@@ -144,24 +145,24 @@ static void add_caveats(struct rme_json *j, const struct ud_report *r)
 	add_file_caveats(j, r->images);
 	if (!r->target->has_mappings)
 		add_caveat(
-		    j, "no-file-list", 1, 0,
+		    j, RME_CAVEAT_NO_FILE_LIST, 1, 0,
 		    "the core does not name the files that the process had mapped: only those "
 		    "whose build-id is found below py-config binaries DIR are used");
 	if (r->target->truncated) {
 		snprintf(message, sizeof message,
 		         "the core is cut off: %" PRIu64 " bytes of memory are not in the file",
 		         r->target->truncated);
-		add_caveat(j, "truncated-core", r->target->truncated, 0, message);
+		add_caveat(j, RME_CAVEAT_TRUNCATED_CORE, r->target->truncated, 0, message);
 	}
 	if (status->n_failed) {
 		snprintf(message, sizeof message, "%u pieces of memory could not be mapped: %s",
 		         status->n_failed, strerror((int)-status->error));
-		add_caveat(j, "unreadable", status->n_failed, status->failed, message);
+		add_caveat(j, RME_CAVEAT_UNREADABLE, status->n_failed, status->failed, message);
 	}
 	if (r->outcome->n_unreadable) {
 		snprintf(message, sizeof message, "%" PRIu64 " pages of memory could not be read",
 		         r->outcome->n_unreadable);
-		add_caveat(j, "unreadable", r->outcome->n_unreadable, 0, message);
+		add_caveat(j, RME_CAVEAT_UNREADABLE, r->outcome->n_unreadable, 0, message);
 	}
 }
 
@@ -203,7 +204,7 @@ static size_t capacity_for(const struct ud_images *images)
 	return n;
 }
 
-void ud_report_error(const struct ud_error *error)
+void ud_report_error(const struct rme_error *error)
 {
 	char text[8192];
 	struct rme_buffer out = {.data = text, .capacity = sizeof text};
@@ -211,7 +212,7 @@ void ud_report_error(const struct ud_error *error)
 
 	rme_json_open(&j, NULL);
 	rme_json_open(&j, "error");
-	rme_json_string(&j, "kind", error->kind);
+	rme_json_string(&j, "kind", rme_error_word(error->kind));
 	rme_json_string(&j, "message", error->message);
 	rme_json_close(&j);
 	rme_json_close(&j);

@@ -8,7 +8,7 @@
 #include "undump/child.h"
 
 /* Prints the error object of undump. */
-void ud_report_error(const struct ud_error *error);
+void ud_report_error(const struct rme_error *error);
 
 struct ud_report {
 	const struct ud_target *target;

@@ -35,7 +35,7 @@ static bool valid_table(const struct ud_request *r, struct rme_table table, size
 	        table.offset <= r->size && table.count <= (r->size - table.offset) / element);
 }
 
-bool ud_request_read(struct ud_request *ret, const char *path, struct ud_error *error)
+bool ud_request_read(struct ud_request *ret, const char *path, struct rme_error *error)
 {
 	int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
 
@@ -44,16 +44,17 @@ bool ud_request_read(struct ud_request *ret, const char *path, struct ud_error *
 	if (fd >= 0)
 		close(fd);
 	if (!ok)
-		return ud_fail(error, "bad-request", "the request %s cannot be read: %s", path,
-		               strerror(errno));
+		return ud_fail(error, RME_ERROR_BAD_REQUEST, "the request %s cannot be read: %s",
+		               path, strerror(errno));
 	if (ret->size < sizeof *ret->data || ret->data->abi != RME_ABI)
-		return ud_fail(error, "bad-request",
+		return ud_fail(error, RME_ERROR_BAD_REQUEST,
 		               "the request is not one of this version (%zu bytes); do the plugin "
 		               "and rememberme-undump come from the same installation?",
 		               ret->size);
 	if (!valid_table(ret, ret->data->threads, sizeof(struct rme_thread)) ||
 	    !valid_table(ret, ret->data->exprs, sizeof(struct rme_expr)))
-		return ud_fail(error, "bad-request", "the tables of the request lie outside of it");
+		return ud_fail(error, RME_ERROR_BAD_REQUEST,
+		               "the tables of the request lie outside of it");
 	return true;
 }
 
@@ -140,7 +141,7 @@ static void add_threads(struct ud_request *r, const struct ud_target *target)
 }
 
 static bool select_thread(struct ud_request *r, const struct ud_target *target, uint64_t lwp,
-                          struct ud_error *error)
+                          struct rme_error *error)
 {
 	struct rme_thread *threads =
 	    (struct rme_thread *)((char *)r->data + r->data->threads.offset);
@@ -152,7 +153,7 @@ static bool select_thread(struct ud_request *r, const struct ud_target *target, 
 		lwp = target->threads[0].lwp;
 	const struct rme_thread *thread = find_thread(threads, n, lwp);
 	if (!target->live && !thread)
-		return ud_fail(error, "no-such-thread",
+		return ud_fail(error, RME_ERROR_NO_SUCH_THREAD,
 		               "the core has no thread with the number %llu",
 		               (unsigned long long)lwp);
 	r->data->lwp = lwp;
@@ -161,7 +162,7 @@ static bool select_thread(struct ud_request *r, const struct ud_target *target, 
 	/* Without it the helper would ask the CPU, and learn undump's. */
 	if (target->live && !r->data->thread_pointer)
 		return ud_fail(
-		    error, "bad-request",
+		    error, RME_ERROR_BAD_REQUEST,
 		    "the request does not tell the thread pointer (fs base) of the selected "
 		    "thread, which only a debugger can read in a live process");
 	return true;
@@ -169,7 +170,7 @@ static bool select_thread(struct ud_request *r, const struct ud_target *target, 
 
 bool ud_request_complete(struct ud_request *request, const struct ud_target *target,
                          const struct ud_images *images, const struct ud_plan *plan, uint64_t lwp,
-                         struct ud_error *error)
+                         struct rme_error *error)
 {
 	add_images(request, images);
 	add_threads(request, target);

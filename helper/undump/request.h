@@ -11,13 +11,13 @@ struct ud_request {
 };
 
 /* Reads the caller's request from a file, "-" is standard input: "bad-request". */
-bool ud_request_read(struct ud_request *ret, const char *path, struct ud_error *error);
+bool ud_request_read(struct ud_request *ret, const char *path, struct rme_error *error);
 
 /* Fills in images, code, missing, threads, the selected thread (`lwp`, else the
  * request's own, else the target's first), the runtime: "no-such-thread". */
 bool ud_request_complete(struct ud_request *request, const struct ud_target *target,
                          const struct ud_images *images, const struct ud_plan *plan, uint64_t lwp,
-                         struct ud_error *error);
+                         struct rme_error *error);
 
 void ud_request_free(struct ud_request *request);
 

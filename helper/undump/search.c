@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "undump/error.h"
+#include "undump/fail.h"
 
 /* A tree of binaries has thousands of files; whoever names "/" gets this many. */
 enum { MAX_INDEX = 1 << 20, MAX_DEPTH = 64 };

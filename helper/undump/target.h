@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "undump/error.h"
+#include "undump/fail.h"
 
 #define UD_PAGE 4096ull
 /* Where user space ends on x86-64 with four-level page tables, which is also all
@@ -65,11 +65,11 @@ struct ud_target {
 
 /* Opens a core: "no-such-file", "not-a-core", "compressed-core", "unsupported-core",
  * "damaged-core". The target is to be closed in any case. */
-bool ud_core_open(struct ud_target *target, const char *path, struct ud_error *error);
+bool ud_core_open(struct ud_target *target, const char *path, struct rme_error *error);
 
 /* Opens a stopped process; `memory` is a descriptor of its /proc/PID/mem, or -1:
  * "no-process", "system". */
-bool ud_live_open(struct ud_target *target, int64_t pid, int memory, struct ud_error *error);
+bool ud_live_open(struct ud_target *target, int64_t pid, int memory, struct rme_error *error);
 
 void ud_target_close(struct ud_target *target);
 

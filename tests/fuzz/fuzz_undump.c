@@ -52,7 +52,7 @@ static void check_plan(const struct ud_target *t, const struct ud_plan *plan)
 static void read_core(const char *path)
 {
 	struct ud_target target = {.fd = -1};
-	struct ud_error error = {0};
+	struct rme_error error = {0};
 	struct ud_search search = {0};
 	struct ud_images images;
 	struct ud_plan plan;
@@ -66,7 +66,7 @@ static void read_core(const char *path)
 		ud_plan_free(&plan);
 		ud_images_free(&images);
 	} else {
-		check(*error.kind && *error.message, "an error has a kind and a sentence");
+		check(error.kind && *error.message, "an error has a kind and a sentence");
 	}
 	ud_target_close(&target);
 	ud_search_free(&search);

@@ -1,14 +1,15 @@
-#include "undump/error.h"
+#include "undump/fail.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-bool ud_fail(struct ud_error *error, const char *kind, const char *format, ...)
+bool ud_fail(struct rme_error *error, enum rme_error_kind kind, const char *format, ...)
 {
 	va_list args;
 
-	snprintf(error->kind, sizeof error->kind, "%s", kind);
+	error->kind = kind;
+	error->address = 0;
 	va_start(args, format);
 	vsnprintf(error->message, sizeof error->message, format, args);
 	va_end(args);
