@@ -13,7 +13,7 @@ enum {
 	MMAP_FROM = 128 * 1024, /* DEFAULT_MMAP_THRESHOLD */
 	PAGE = 4096,
 	PYOBJECT_HEADER = 16,
-	POOL_SZIDX = 36, /* struct pool_header, Objects/obmalloc.c: the same from 3.8 to 3.13 */
+	POOL_SZIDX = 36, /* struct pool_header, Objects/obmalloc.c: the same since 3.8 */
 	POOL_MAXNEXTOFFSET = 44,
 	POOL_HEADER = 48
 };

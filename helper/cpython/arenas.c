@@ -2,7 +2,7 @@
 
 #include "cpython/facts.h"
 
-/* Include/internal/pycore_obmalloc.h, the same in 3.12 and 3.13. */
+/* Include/internal/pycore_obmalloc.h, the same since 3.12. */
 enum {
 	STATE_ARENAS = 512, /* _obmalloc_state: mgmt.arenas, mgmt.maxarenas */
 	STATE_MAXARENAS = 520,

@@ -227,7 +227,7 @@ static void explain(struct rme_python *py, const struct rme_layout *l, struct rm
 	rme_error_end(error, &s);
 }
 
-/* "release builds of CPython 3.8 to 3.13 with the GIL", by the tables that there are. */
+/* Which CPythons there are tables for. */
 static void supported_append(struct rme_buffer *out)
 {
 	unsigned last = 0;

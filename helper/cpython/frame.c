@@ -3,7 +3,7 @@
  *   3.8 to 3.10  each frame has its own (Python/ceval.c).
  *   3.11         a call from Python to Python stays in the activation; the frame
  *                that it was entered with has is_entry.
- *   3.12, 3.13   the same, and below the entry frame stands a shim that the
+ *   since 3.12   the same, and below the entry frame stands a shim that the
  *                activation owns: owner is FRAME_OWNED_BY_CSTACK. */
 #include "cpython/frame.h"
 

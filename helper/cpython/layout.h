@@ -1,7 +1,7 @@
 /* Where the fields of CPython's structures are, version by version. The tables in
  * layouts/ are generated from fields.def by layouts/generate.py; nothing else in
  * the project knows an offset. The layouts of builtin objects never moved inside a
- * minor version (3.8 to 3.13); the runtime's did, so python.c checks a table against
+ * minor version so far; the runtime's did, so python.c checks a table against
  * the debuggee before it believes it, and so did extension modules' (pickle). */
 #ifndef RME_CPYTHON_LAYOUT_H
 #define RME_CPYTHON_LAYOUT_H

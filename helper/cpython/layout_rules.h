@@ -1,5 +1,5 @@
 /* What the tp_traverse of a type visits that follows pointers or counts, one function
- * per type: the same from 3.8 to 3.13 unless said otherwise. */
+ * per type: the same since 3.8 unless said otherwise. */
 #ifndef RME_CPYTHON_LAYOUT_RULES_H
 #define RME_CPYTHON_LAYOUT_RULES_H
 

@@ -1,5 +1,5 @@
 /* One function per type that defines its own __sizeof__; the formulas are those of
- * the C file named at each, the same from 3.8 to 3.13 unless said otherwise. */
+ * the C file named at each, the same since 3.8 unless said otherwise. */
 #include "cpython/size.h"
 #include "cpython/dict.h"
 #include "cpython/facts.h"

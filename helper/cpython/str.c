@@ -9,7 +9,7 @@ struct text {
 	bool ascii;
 };
 
-/* PyASCIIObject.state, Include/cpython/unicodeobject.h, 3.8 to 3.13: interned:2,
+/* PyASCIIObject.state, Include/cpython/unicodeobject.h, since 3.8: interned:2,
  * kind:3, compact:1, ascii:1, and ready:1 or statically_allocated:1. */
 static bool text_read(const struct rme_python *py, rme_addr str, struct text *ret)
 {

@@ -99,6 +99,14 @@ sys.stdout.write("ready")
 sys.stdout.flush()
 time.sleep(120)
 """
+MOVED = """
+import ctypes
+def word(offset):
+    address = ctypes.addressof(ctypes.c_char.in_dll(ctypes.pythonapi, "_PyRuntime"))
+    return ctypes.c_uint64.from_address(address + offset)
+if word(0).value == int.from_bytes(b"xdebugpy", "little"):
+    word(40).value += 8  # _Py_DebugOffsets.runtime_state.interpreters_head
+""" + READY
 SAYS_SO = """
 import ctypes
 def word(offset):
@@ -130,6 +138,16 @@ def test_a_build_without_the_gil_is_refused_with_its_own_words(interpreter, debu
         return
     one_sentence(answers[0], "free-threaded", interpreter.version, "with the GIL")
     assert kind_of(answers[1]) == "unsupported-python"
+
+
+def test_a_structure_that_moved_is_noticed(interpreter, debugger):
+    """A later patch release may move what no table has seen: 3.13+ says where things are."""
+    answers = asked(debugger, interpreter.path, MOVED)
+    if interpreter.minor < (3, 13):
+        assert not answers[0].error
+        return
+    one_sentence(answers[0], interpreter.version, "structures")
+    assert kind_of(answers[1]) == "layout-mismatch"
 
 
 def test_a_debug_build_is_refused_with_its_own_words(debugger):

@@ -149,6 +149,8 @@ def debuggers():
     path = shutil.which("lldb-19", path=ENVIRONMENT["PATH"])
     if path:
         found["lldb-19"] = Debugger("lldb-19", path)
+    elif shutil.which("lldb", path=ENVIRONMENT["PATH"]):
+        found["lldb"] = Debugger("lldb", shutil.which("lldb", path=ENVIRONMENT["PATH"]))
     for version in (16, 14):
         beside = _lldb_beside(version)
         if beside:

@@ -38,7 +38,7 @@ def look():
     del released
     poke(items(freed) + 8, address, mending)
     poke(id(zero_refcount[1]), 0, mending)
-    poke(id(wild_key_table) + 32, 0x12345678, mending)  # ma_keys, 3.8 to 3.13
+    poke(id(wild_key_table) + 32, 0x12345678, mending)  # ma_keys in every version
     poke(id(huge_size[1]) + SIZE, 1 << 50, mending)
     poke(items(code_item) + 8, ctypes.cast(ctypes.pythonapi.Py_IncRef, ctypes.c_void_p).value,
          mending)

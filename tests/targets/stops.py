@@ -88,7 +88,7 @@ def collect():
     traversed = Traversed()
     traversed.attribute = [1, 2, 3]
     stage.wait()
-    slot = ctypes.c_void_p.from_address(id(Traversed) + 184)  # tp_traverse, 3.8 to 3.13
+    slot = ctypes.c_void_p.from_address(id(Traversed) + 184)  # tp_traverse in every version
     saved = slot.value
     slot.value = ctypes.cast(LIBRARY.rme_test_traverse, ctypes.c_void_p).value
     cycles = []
