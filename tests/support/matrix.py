@@ -6,6 +6,7 @@ Knows where things are; starts nothing but `python -c` and `--version`.
 import functools
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -15,7 +16,14 @@ BUILD = pathlib.Path(os.environ.get("RME_BUILD", ROOT / "build")).resolve()
 TARGETS = TESTS / "targets"
 PLUGIN = {"gdb": ROOT / "gdb" / "rememberme_gdb.py", "lldb": ROOT / "lldb" / "rememberme_lldb.py"}
 
-SUPPORTED = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
+
+def _supported():
+    """The minor versions that the helper has a table for, oldest first."""
+    text = (ROOT / "helper" / "cpython" / "layouts" / "tables.inc").read_text()
+    return tuple(dict.fromkeys(".".join(v) for v in re.findall(r"cpython_(\d+)_(\d+)_", text)))
+
+
+SUPPORTED = _supported()
 UNSUPPORTED = ("2.7", "3.6", "3.7")
 DEBIAN = "debian"
 
@@ -45,8 +53,8 @@ class Interpreter:
     def with_packages(self):
         """The same interpreter with the packages of requirements.txt, in the venv
         that `./dev setup` made; None where there is none."""
-        name = "system" if self.name == DEBIAN else self.version
-        path = BUILD / "venvs" / name / "bin" / "python"
+        of_debian = os.path.realpath(self.path) == os.path.realpath("/usr/bin/python3")
+        path = BUILD / "venvs" / ("system" if of_debian else self.version) / "bin" / "python"
         return path if path.exists() else None
 
     def __repr__(self):
