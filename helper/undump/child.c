@@ -147,8 +147,11 @@ static bool judge(const struct watch *w, int status, struct rme_error *error)
 	if (WIFEXITED(status) && s->stage == UD_STAGE_NO_SECCOMP)
 		return ud_fail(
 		    error, RME_ERROR_SYSTEM,
-		    "this system has no seccomp; without it no core is analysed, because "
-		    "a core may come from anybody");
+		    "the analysis could not be confined: neither seccomp's strict mode nor a "
+		    "filter of its own could be set (%s); without one nothing is analysed, "
+		    "because a core may come from anybody. Where this runs under another "
+		    "filter (a container, a systemd unit), let it call prctl",
+		    strerror((int)-s->error));
 	if (WIFEXITED(status))
 		return ud_fail(error, RME_ERROR_DIED, "the analysis ended with status %d%s%s",
 		               WEXITSTATUS(status), s->error ? ": " : "",
@@ -157,6 +160,15 @@ static bool judge(const struct watch *w, int status, struct rme_error *error)
 		return ud_fail(error, RME_ERROR_TIME_LIMIT,
 		               "the analysis was ended after %llu seconds of computing",
 		               (unsigned long long)w->limits->cpu_seconds);
+	if (WTERMSIG(status) == SIGSYS && s->stage == UD_STAGE_MAPPING)
+		return ud_fail(error, RME_ERROR_SYSTEM,
+		               "the analysis could not be prepared: a seccomp filter that this "
+		               "runs under (a container, a systemd unit) ends who makes one of its "
+		               "system calls");
+	if (WTERMSIG(status) == SIGSYS)
+		return ud_fail(error, RME_ERROR_DIED,
+		               "the analysis was ended: code of a type in the core made a system "
+		               "call, which it may not");
 	if (WTERMSIG(status) == SIGKILL)
 		return ud_fail(
 		    error, RME_ERROR_DIED,

@@ -84,14 +84,14 @@ def arguments(source):
     return ["--core", str(source)]
 
 
-def start(source, data, *options, library=None, **keywords):
-    """The running program; its standard input is already read."""
+def start(source, data, *options, library=None, under=(), **keywords):
+    """The running program, run by the command `under`; its standard input is already read."""
     read, write = os.pipe()
     os.write(write, data)
     os.close(write)
     try:
         return subprocess.Popen(
-            [str(PROGRAM), "--library", str(library or probe()), "--request", "-"]
+            list(under) + [str(PROGRAM), "--library", str(library or probe()), "--request", "-"]
             + arguments(source) + [str(option) for option in options],
             stdin=read, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **keywords)
     finally:
