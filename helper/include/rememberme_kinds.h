@@ -79,7 +79,8 @@
 	KIND(NOT_EXECUTABLE, "not-executable") \
 	KIND(NO_FILE_LIST, "no-file-list") \
 	KIND(TRUNCATED_CORE, "truncated-core") \
-	KIND(UNREADABLE, "unreadable")
+	KIND(UNREADABLE, "unreadable") \
+	KIND(NOT_CONFINED, "not-confined")
 
 #define KIND(name, word) RME_ERROR_##name,
 enum rme_error_kind { RME_NO_ERROR, RME_ERROR_KINDS(KIND) };

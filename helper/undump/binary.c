@@ -84,28 +84,38 @@ static bool read_headers(Elf *elf, bool in_memory, struct ud_binary *ret)
 	return ret->n_loads > 0;
 }
 
+/* The path may come from the core: no device is to be opened because of it, nor what takes a
+ * file's place between two looks. So it is looked up once, and looked at before it is opened. */
+static int open_regular(const char *path, struct stat *ret)
+{
+	char again[64];
+	int fd = -1, place = open(path, O_PATH | O_CLOEXEC);
+
+	if (place >= 0 && fstat(place, ret) == 0 && S_ISREG(ret->st_mode)) {
+		snprintf(again, sizeof again, "/proc/self/fd/%d", place);
+		fd = open(again, O_RDONLY | O_CLOEXEC);
+	}
+	if (place >= 0)
+		close(place);
+	return fd;
+}
+
 bool ud_binary_open(struct ud_binary *ret, const char *path)
 {
 	struct stat st;
 
-	/* The path may come from the core: no device is to be opened because of it. */
-	*ret = (struct ud_binary){.fd = -1};
-	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
-		return false;
-	ret->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	*ret = (struct ud_binary){.fd = open_regular(path, &st)};
 	if (ret->fd < 0)
 		return false;
 	elf_version(EV_CURRENT);
-	if (fstat(ret->fd, &st) == 0 && S_ISREG(st.st_mode)) {
-		ret->size = (uint64_t)st.st_size;
-		ret->device = st.st_dev;
-		ret->inode = st.st_ino;
-		Elf *elf = elf_begin(ret->fd, ELF_C_READ, NULL);
-		bool ok = read_headers(elf, false, ret);
-		elf_end(elf);
-		if (ok)
-			return true;
-	}
+	ret->size = (uint64_t)st.st_size;
+	ret->device = st.st_dev;
+	ret->inode = st.st_ino;
+	Elf *elf = elf_begin(ret->fd, ELF_C_READ, NULL);
+	bool ok = read_headers(elf, false, ret);
+	elf_end(elf);
+	if (ok)
+		return true;
 	close(ret->fd);
 	ret->fd = -1;
 	return false;

@@ -77,7 +77,7 @@ static uint64_t now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-/* Until the child has ended: returns its wait status. */
+/* Until the child has ended, or is to end: returns its wait status. */
 static int watch(struct watch *w)
 {
 	uint64_t tick = now_ms() + TICK_MS;
@@ -108,11 +108,9 @@ static int watch(struct watch *w)
 			check_memory(w);
 			tick = now_ms() + TICK_MS;
 		}
-		if (w->cancelled || w->too_much) {
-			kill(w->pid, SIGKILL);
-			waitpid(w->pid, &status, 0);
+		/* The child dies with this process, which may end no other itself (rights.h). */
+		if (w->cancelled || w->too_much)
 			return status;
-		}
 	}
 }
 

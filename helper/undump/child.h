@@ -13,6 +13,7 @@ struct ud_limits {
 	int kept;        /* descriptor that the child may keep, for the graph of the heap
 	                    (rememberme.h), 0: none */
 	bool eager;      /* no userfaultfd: read all that cannot be mapped right away */
+	bool filtered;   /* somebody's seccomp filter may end who calls userfaultfd */
 };
 
 struct ud_outcome {

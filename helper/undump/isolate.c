@@ -38,14 +38,6 @@ static rlim_t room_to_keep(int fd)
 
 static void give_up_rights(const struct ud_limits *limits)
 {
-	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-
-	if (fd >= 0) {
-		/* Nothing is lost when this fails. */
-		if (write(fd, "1000", 4) < 0)
-			errno = 0;
-		close(fd);
-	}
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	/* No core of the core, and nobody but root looks into the child. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -119,7 +111,7 @@ void ud_child_enter(const struct ud_place *place, pid_t parent, const struct ud_
 		_exit(1);
 	reset_signals();
 	if (paged)
-		place->job->uffd = ud_pager_open();
+		place->job->uffd = ud_pager_open(limits->filtered);
 	ud_pager_send(channel, (int)place->job->uffd);
 	give_up_rights(limits);
 	if (!leave_rseq() || !list_unmap(place)) {

@@ -19,6 +19,7 @@
 
 #include "undump/cancel.h"
 #include "undump/report.h"
+#include "undump/rights.h"
 
 enum { DEFAULT_CPU = 3600, DEFAULT_REPLY = 256 << 20 };
 
@@ -32,6 +33,7 @@ struct options {
 	uint64_t reply_max;
 	struct ud_limits limits;
 	struct ud_search search;
+	const char *rights_kept; /* ud_rights.kept */
 };
 
 /* Most of what the system could give without driving out others. */
@@ -75,7 +77,7 @@ static bool parse_options(struct options *o, int argc, char **argv, struct rme_e
 	int c, index;
 
 	o->memory_fd = UINT64_MAX;
-	o->limits = (struct ud_limits){DEFAULT_CPU, available_memory(), -1, 0, false};
+	o->limits = (struct ud_limits){DEFAULT_CPU, available_memory(), -1, 0, false, false};
 	o->reply_max = DEFAULT_REPLY;
 	o->search.maps = ud_must(calloc((size_t)argc, sizeof(char *)));
 	o->search.directories = ud_must(calloc((size_t)argc, sizeof(char *)));
@@ -159,7 +161,8 @@ static bool answer(struct options *o, const struct ud_target *target, bool *ret_
 	struct ud_blob library = {0};
 	struct ud_place place;
 	struct ud_outcome outcome;
-	struct ud_report report = {target, &images, &plan, &request, &place, &outcome};
+	struct ud_report report = {target, &images,  &plan,         &request,
+	                           &place, &outcome, o->rights_kept};
 	bool ok = false;
 
 	if (!ud_request_read(&request, o->request, error) ||
@@ -204,6 +207,9 @@ int main(int argc, char **argv)
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
 	o.search.pid = (long long)o.pid;
+	struct ud_rights rights = ud_rights_give_up();
+	o.limits.filtered = rights.filtered_before;
+	o.rights_kept = rights.kept;
 	bool opened = o.core ? ud_core_open(&target, o.core, &error)
 	                     : ud_live_open(&target, (int64_t)o.pid, (int)o.memory_fd, &error);
 	if (!opened || !answer(&o, &target, &is_answer, &error))

@@ -29,7 +29,7 @@ struct ud_pager {
 };
 
 /* A userfaultfd of the calling process, or -1 where the system has or allows none. */
-int ud_pager_open(void);
+int ud_pager_open(bool filtered);
 
 void ud_pager_init(struct ud_pager *pager, int uffd, const struct ud_target *target);
 /* Answers the faults that wait. */

@@ -148,6 +148,8 @@ static void add_caveats(struct rme_json *j, const struct ud_report *r)
 		    j, RME_CAVEAT_NO_FILE_LIST, 1, 0,
 		    "the core does not name the files that the process had mapped: only those "
 		    "whose build-id is found below py-config binaries DIR are used");
+	if (r->rights_kept)
+		add_caveat(j, RME_CAVEAT_NOT_CONFINED, 0, 0, r->rights_kept);
 	if (r->target->truncated) {
 		snprintf(message, sizeof message,
 		         "the core is cut off: %" PRIu64 " bytes of memory are not in the file",

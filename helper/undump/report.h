@@ -17,6 +17,7 @@ struct ud_report {
 	const struct ud_request *request;
 	const struct ud_place *place;
 	const struct ud_outcome *outcome;
+	const char *rights_kept; /* ud_rights.kept */
 };
 
 /* Prints the helper's reply with the member "undump" added; true when the reply is

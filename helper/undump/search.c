@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "undump/fail.h"
 
@@ -81,7 +80,6 @@ static bool try_maps(struct ud_search *s, const char *path, ud_candidate_fn fn, 
 
 static bool try_index(struct ud_search *s, const char *name, ud_candidate_fn fn, void *arg)
 {
-	struct stat st;
 	size_t low = 0, high;
 
 	if (!s->indexed)
@@ -96,8 +94,7 @@ static bool try_index(struct ud_search *s, const char *name, ud_candidate_fn fn,
 			high = middle;
 	}
 	for (; low < s->n_index && (!name || !strcmp(s->index[low].name, name)); low++) {
-		if (stat(s->index[low].path, &st) == 0 && S_ISREG(st.st_mode) &&
-		    fn(arg, s->index[low].path))
+		if (fn(arg, s->index[low].path))
 			return true;
 	}
 	return false;

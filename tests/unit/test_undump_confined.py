@@ -11,7 +11,6 @@ import tempfile
 
 import pytest
 
-import confine
 import cores
 import matrix
 import undump

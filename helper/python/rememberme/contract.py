@@ -217,4 +217,5 @@ CAVEAT_KINDS = (
     "no-file-list",
     "truncated-core",
     "unreadable",
+    "not-confined",
 )
