@@ -118,15 +118,18 @@ class Gdb(adapter.Adapter):
             pass
         try:
             with ptrace.sigint_held():
-                yield
+                try:
+                    yield
+                finally:
+                    self._native.finish()
         finally:
             if self._memory is not None:
                 os.close(self._memory)
             self._native = self._memory = None
 
-    def call(self, address, *arguments):
+    def call(self, address, *arguments, undo=None):
         if self._native is not None:
-            return self._native.call(address, *arguments)
+            return self._native.call(address, *arguments, undo=undo)
         text = "((unsigned long(*)(%s))%d)(%s)" % (
             ",".join(["long"] * len(arguments)), address, ",".join(map(str, arguments)))
         try:

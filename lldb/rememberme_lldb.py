@@ -145,8 +145,12 @@ class Lldb(adapter.Adapter):
             self._memory = os.open("/proc/%d/mem" % pid, os.O_RDWR | os.O_CLOEXEC)
         try:
             self._native = packets.StoppedThread(
-                pid, self._thread.GetThreadID(), self._send, self.read, self.write)
-            yield
+                pid, self._thread.GetThreadID(), self._send, self.read, self.write,
+                _silent(self._process.GetUnixSignals()))
+            try:
+                yield
+            finally:
+                self._native.finish()
         finally:
             self._native = None
             if self._memory is not None:
@@ -167,9 +171,9 @@ class Lldb(adapter.Adapter):
         found = re.search(r"^response: (.*)", answer.GetOutput() or "", re.MULTILINE)
         return found.group(1) if found else ""
 
-    def call(self, address, *arguments):
+    def call(self, address, *arguments, undo=None):
         if self._native is not None:
-            return self._native.call(address, *arguments)
+            return self._native.call(address, *arguments, undo=undo)
         text = "((unsigned long(*)(%s))%dUL)(%s)" % (
             ",".join(["unsigned long"] * len(arguments)), address,
             ",".join("%dUL" % (value & _MASK) for value in arguments))
@@ -251,6 +255,13 @@ class Lldb(adapter.Adapter):
 def _path(text):
     """The name of a file as Python takes it; lldb's are UTF-8, whatever the locale."""
     return text and os.fsdecode(text.encode("utf-8", "surrogateescape"))
+
+
+def _silent(signals):
+    """Those that lldb has told lldb-server to pass on without a word."""
+    return [number for number in range(1, signals.GetNumSignals() + 1) if not (
+        signals.GetShouldStop(number) or signals.GetShouldNotify(number)
+        or signals.GetShouldSuppress(number))]
 
 
 def _direct(function, *arguments):

@@ -50,10 +50,13 @@
 	KIND(NO_SNAPSHOT, "no-snapshot") \
 	KIND(NO_SYMBOLS, "no-symbols") \
 	KIND(NO_TARGET, "no-target") \
+	KIND(NO_ROOM, "no-room") \
 	KIND(NO_THREAD, "no-thread") \
 	KIND(NO_THREAD_POINTER, "no-thread-pointer") \
 	KIND(NOT_LOCAL, "not-local") \
+	KIND(FROZEN, "frozen") \
 	KIND(RUNNING, "running") \
+	KIND(UNSAFE, "unsafe") \
 	KIND(SECCOMP, "seccomp") \
 	KIND(TOO_DEEP, "too-deep") \
 	KIND(UNREADABLE, "unreadable") \
@@ -75,6 +78,7 @@
 	KIND(OUT_OF_MEMORY, "out-of-memory") \
 	KIND(MISSING_BINARY, "missing-binary") \
 	KIND(WRONG_BINARY, "wrong-binary") \
+	KIND(HANDS_OFF, "hands-off") \
 	KIND(UNVERIFIABLE_BINARY, "unverifiable-binary") \
 	KIND(NOT_EXECUTABLE, "not-executable") \
 	KIND(NO_FILE_LIST, "no-file-list") \

@@ -126,10 +126,11 @@ def used(pattern):
 
 def test_every_kind_of_error_is_used():
     """That no other is, the C compiler says, and for Python this."""
-    words = used(r'(?:Failure|Failure\.__init__)\(\s*(?:self,\s*)?"([a-z-]+)"')
+    words = used(r'(?:Failure|Failure\.__init__|Doubt)\(\s*(?:self,\s*)?"([a-z-]+)"')
     assert words and words <= set(CONTRACT.errors)
     assert words | used(r"RME_ERROR_(\w+)") - {"kinds"} == set(CONTRACT.errors)
 
 
 def test_every_kind_of_caveat_is_used():
-    assert used(r"RME_CAVEAT_(\w+)") - {"kinds"} == set(CONTRACT.caveats)
+    words = used(r'"kind": "([a-z-]+)"')
+    assert words | used(r"RME_CAVEAT_(\w+)") - {"kinds"} == set(CONTRACT.caveats)

@@ -47,6 +47,8 @@ def is_utf8(charset):
 
 LIVE, CORE, NONE = "live", "core", "none"
 
+RESULT = object()  # in call()'s `undo`: what that call returns
+
 
 class Target(collections.namedtuple(
         "Target", "kind pid local core_path files sysroot search_path")):
@@ -117,12 +119,18 @@ class Adapter(object):
         raise NotImplementedError
         yield
 
-    def call(self, address, *arguments):
+    def call(self, address, *arguments, undo=None):
         """Calls the function at `address` on the selected thread with up to six
         integers; returns rax as an unsigned 64-bit integer. Raises errors.CallFailed
-        when it did not return; the thread is then as before the call. Never passes a
-        string (debuggers call malloc for those). Ctrl-C during it raises
-        KeyboardInterrupt or CallFailed; the thread is as before the call."""
+        when it did not return. Never passes a string (debuggers call malloc for those).
+        Ctrl-C during it raises KeyboardInterrupt or CallFailed.
+
+        `undo` is the call that cleans up after this one: (address, at most two arguments),
+        with RESULT for that integer. Where this process is the debuggee's tracer, or lldb-server
+        of this machine is, the thread makes it by itself if the debugger ends before call()
+        has made it; and in any case the end of calls() does.
+
+        The thread is as before the first call when calls() is over, or a call has failed."""
         raise NotImplementedError
 
     # Threads and frames

@@ -79,7 +79,7 @@ def guarded(settings, target, request, ask):
             raise
         raise Failure(failure.kind, "%s; %s" % (reason.rstrip("."), failure.message))
     reply["caveats"].append({
-        "kind": "hands-off",
+        "kind": "hands-off", "type": None, "count": 0, "address": None,
         "message": "The process was read from outside (inject auto): %s." % reason.rstrip(".")})
     return reply
 
@@ -116,9 +116,9 @@ def _frozen(pid, lwp, request, status):
 def _state(pid, lwp, request, status):
     state = re.search(r"^State:\s*(\S)", status, re.MULTILINE)
     if state and state.group(1) in "ZX":
-        return Doubt("thread-ended", "thread %d has ended and cannot be called in" % lwp, fatal=True)
+        return Doubt("unsafe", "thread %d has ended and cannot be called in" % lwp, fatal=True)
     if re.search(r"^x86_Thread_features:.*\bshstk\b", status, re.MULTILINE):
-        return Doubt("shadow-stack", "process %d has a shadow stack, which a call of ours would "
+        return Doubt("unsafe", "process %d has a shadow stack, which a call of ours would "
                      "not be on" % pid, fatal=True)
     return None
 
@@ -159,7 +159,7 @@ def _shared(pid, lwp, request, status):
     syscall = ctypes.CDLL(None, use_errno=True).syscall
     for other in {int(number) for number in others} - {0, pid}:
         if syscall(_SYS_KCMP, pid, other, _KCMP_VM, 0, 0) == 0:
-            return Doubt("shared-memory", "process %d shares its whole memory with process %d (one "
+            return Doubt("unsafe", "process %d shares its whole memory with process %d (one "
                          "is a vfork of the other)" % (pid, other))
     return None
 

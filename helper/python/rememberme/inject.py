@@ -14,6 +14,7 @@ import struct
 import time
 
 from . import elf, library, request as _request
+from .adapter import RESULT
 from .errors import CallFailed, Failure
 from .progress import Progress
 from .reply import decode
@@ -134,19 +135,23 @@ class _Injection(object):
                 self._leave(size)
 
     def _map(self, size, protection, flags):
-        address = self._adapter.call(self._functions["mmap"], 0, size, protection, flags, -1, 0)
+        address = self._adapter.call(self._functions["mmap"], 0, size, protection, flags, -1, 0,
+                                     undo=(self._functions["munmap"], RESULT, size))
         if address >= _FAILED:
             raise Failure("no-memory", "The process was refused %d bytes of address space for the "
                           "helper (a limit, or a seccomp filter); `py-config inject off` "
                           "answers without them." % size)
         return address
 
-    def _entry(self, name, *arguments):
+    def _address(self, name):
         offset = self._entries.lookup(name)
         if offset is None:
             raise Failure("no-library", "%s exports no %s; build it again."
                           % (library.LIBRARY, name))
-        value = self._adapter.call(self._code + offset, self._block, *arguments)
+        return self._code + offset
+
+    def _entry(self, name, *arguments, undo=None):
+        value = self._adapter.call(self._address(name), self._block, *arguments, undo=undo)
         if value >= _FAILED:
             code = (1 << 64) - value
             raise Failure("no-snapshot", "No snapshot of the process could be made (%s); "
@@ -159,7 +164,8 @@ class _Injection(object):
         self._started = True
         with Progress(self._adapter) as progress:
             try:
-                state = self._entry("rme_start", _WAIT_MS)
+                state = self._entry("rme_start", _WAIT_MS,
+                                    undo=(self._address("rme_stop"), self._block))
                 self._poll(state, progress)
             except (KeyboardInterrupt, CallFailed):
                 self._cancel()

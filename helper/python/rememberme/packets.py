@@ -6,8 +6,11 @@ process.
 Why not the debugger's own expressions: the first one makes lldb map up to four pages
 in the debuggee, one of them writable and executable, which it never takes out again;
 and while a signal is pending, lldb 14 and 16 fail to map them and from then on fail at
-every expression. Here the debugger does not notice: registers are saved, set and
+every expression. Here the debugger does not notice: registers are saved and
 restored as for an expression of its own (QSaveRegisterState), and nothing is mapped.
+
+When lldb ends, lldb-server lets the process go on as it is; so one packet, which sets rip, sends the
+thread on a detour (detour.py) from which it comes back by itself.
 """
 
 import contextlib
@@ -18,18 +21,14 @@ import signal
 import struct
 import threading
 
+from .adapter import RESULT
+from .detour import Detour, resumption
 from .errors import CallFailed, Ended, Unreadable
-from .ptrace import borrowed_stack, return_slot, signal_name
+from .ptrace import signal_name
 
-_ARGUMENTS = ("rdi", "rsi", "rdx", "rcx", "r8", "r9")
-_NEEDED = set(_ARGUMENTS) | {"rax", "rsp", "rip", "rflags"}
+_NEEDED = {"rax", "rip", "r13"}
 _LAST_REGISTER = 64  # the general ones come first
-_FLAGS_CLEARED = 0x100 | 0x400 | 0x10000  # trap, direction, resume
 _WORD = struct.Struct("<Q")
-
-_PAGE = 4096
-_TEXT_PAGES = 64  # to look for an int3 in
-_INT3 = b"\xcc"
 
 _FAULTS = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP,
            signal.SIGSYS)
@@ -40,15 +39,20 @@ _TIME_LIMIT = 10.0  # seconds for one call; lldb itself waits 20 for an answer
 
 class StoppedThread(object):
     """A thread of process `pid` that lldb-server has stopped. `send(packet)` returns the
-    answer to a packet; `read(address, size)` and `write(address, bytes)` reach memory."""
+    answer to a packet; `read(address, size)` and `write(address, bytes)` reach memory. Of the
+    signals in `silent` lldb-server tells nothing."""
 
-    def __init__(self, pid, lwp, send, read, write):
+    def __init__(self, pid, lwp, send, read, write, silent=()):
         self._pid = pid
         self._lwp = lwp
         self._send = send
         self._read = read
         self._write = write
+        self._silent = silent
         self._ended = None  # or the Ended that tells how
+        self._detour = self._saved = self._back = None  # while the thread is away
+        self._undo = []      # what stays to be undone: (function, arguments…)
+        self._later = set()  # signals that came on the way
         self._numbers = self._register_numbers()
 
     def _register_numbers(self):
@@ -62,62 +66,74 @@ class StoppedThread(object):
                 return numbers
         raise CallFailed("lldb-server does not tell the registers.")
 
-    def call(self, address, *arguments):
+    def call(self, address, *arguments, undo=None):
         """rax of the function at `address`, called with up to six integers. Raises
-        CallFailed when it did not return. The thread is as it was in both cases."""
+        CallFailed when it did not return. The thread is away then until finish()."""
         if self._ended:
             raise self._ended
-        blocked, own = self._signals()
-        return_to = self._return_address(address, blocked)
-        saved = self._threaded("QSaveRegisterState", "[0-9]+")
-        later = set()
+        self._undo = [step for step in self._undo if step != (address,) + arguments]
+        if undo:
+            self._undo.append(undo)
         try:
-            rsp = self._get("rsp")
-            stack = return_slot(rsp)
-            try:
-                borrowed = borrowed_stack(rsp, self._read)
-                self._write(stack, _WORD.pack(return_to))
-            except Unreadable:
-                raise CallFailed("the thread has no stack left; `py-config inject off` needs none.")
-            try:
-                for name, value in zip(_ARGUMENTS, arguments):
-                    self._set(name, value)
-                self._set("rflags", self._get("rflags") & ~_FLAGS_CLEARED)
-                self._set("rsp", stack)
-                self._set("rip", address)
-                # No error number of a system call, so none is begun again
-                self._set("rax", 0)
-                return self._run(return_to, later)
-            finally:
-                if not self._ended:
-                    self._write(*borrowed)
+            if self._detour is None:
+                self._set_out(address, arguments)
+            else:
+                self._detour.tell(self._back, address, arguments, self._undo)
+            result = self._run()
+        except CallFailed:
+            self._undo = [step for step in self._undo if RESULT not in step]
+            self._return()
+            raise
+        self._undo = [tuple(result if value is RESULT else value for value in step)
+                      for step in self._undo]
+        return result
+
+    def _set_out(self, address, arguments):
+        detour = Detour(self._pid, self._lwp, self._read, self._write,
+                        lambda number, blocked: not blocked >> number - 1 & 1
+                        and number not in self._silent)
+        self._back = resumption(self._get("rip"), self._get("rax"), self._system_call())
+        try:
+            detour.tell(self._back, address, arguments, self._undo)
+        except Unreadable as error:
+            raise CallFailed("%s `py-config inject off` writes nothing." % error.message)
+        self._saved = self._threaded("QSaveRegisterState", "[0-9]+")
+        self._detour = detour
+        self._set("rip", detour.entry)
+
+    def _system_call(self):
+        """The number of the system call that the thread is in, or -1, as orig_rax has it; or
+        None."""
+        try:
+            with open("/proc/%d/task/%d/syscall" % (self._pid, self._lwp)) as syscall:
+                return int(syscall.read().split()[0]) & (1 << 64) - 1
+        except (OSError, ValueError):
+            return None
+
+    def finish(self):
+        """Undoes what is left to be undone, and puts the thread back to where it was before the
+        first call."""
+        try:
+            for step in reversed(self._undo):
+                self.call(*step)
         finally:
-            if not self._ended:
-                self._threaded("QRestoreRegisterState:" + saved, "OK")
-            for number in sorted(later):
-                with contextlib.suppress(ProcessLookupError):
-                    if own >> number - 1 & 1:
-                        self._signal(number)
-                    else:
-                        os.kill(self._pid, number)
+            self._return()
 
-    def _return_address(self, address, blocked):
-        """Where a call returns to, and stops at once: 0, where nothing is mapped, or in a
-        thread that blocks SIGSEGV an int3 somewhere near the function. (Of a fault that
-        is blocked the kernel resets the handler: programs have one for SIGSEGV, if any.)"""
-        if not blocked >> signal.SIGSEGV - 1 & 1:
-            return 0
-        start = address & -_PAGE
-        for page in range(start, start + _TEXT_PAGES * _PAGE, _PAGE):
-            with contextlib.suppress(Unreadable):
-                found = self._read(page, _PAGE).find(_INT3)
-                if found >= 0:
-                    return page + found
-        raise CallFailed("the thread blocks SIGSEGV; `py-config inject off` calls nothing.")
+    def _return(self):
+        detour, saved = self._detour, self._saved
+        self._detour = self._saved = None
+        if detour is None or self._ended:
+            return
+        self._threaded("QRestoreRegisterState:" + saved, "OK")
+        detour.remove()
+        for number in sorted(self._later):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, number)
+        self._later = set()
 
-    def _run(self, return_to, later):
+    def _run(self):
         """Lets the thread run until the call returns. A signal that reaches it on the way
-        is put into `later`, to be pending again afterwards. Only a real-time signal is
+        is put aside, to be pending again afterwards. Only a real-time signal is
         handled at once: glibc's own tell each other who has sent them."""
         watch = threading.Timer(_TIME_LIMIT, self._signal, (signal.SIGSTOP,))
         watch.daemon = True
@@ -127,8 +143,9 @@ class StoppedThread(object):
             while True:
                 number = self._continue(action)
                 place = self._get("rip")
-                if number in (signal.SIGSEGV, signal.SIGTRAP) and place - return_to in (0, 1):
-                    return self._get("rax")
+                action = "c"
+                if number == self._detour.signal and place == self._detour.stop:
+                    return self._get("r13")
                 if number == signal.SIGSTOP and watch.finished.is_set():
                     raise CallFailed("it did not return in %d seconds." % _TIME_LIMIT)
                 if number in _FAULTS:
@@ -137,8 +154,7 @@ class StoppedThread(object):
                 if number >= _FIRST_REAL_TIME:
                     action = "C%02x" % number
                 else:
-                    later.add(number)
-                    action = "c"
+                    self._later.add(number)
         finally:
             watch.cancel()
 
@@ -168,12 +184,6 @@ class StoppedThread(object):
     def _set(self, name, value):
         packed = _WORD.pack(value & (1 << 64) - 1).hex()
         self._threaded("P%x=%s" % (self._numbers[name], packed), "OK")
-
-    def _signals(self):
-        """The signals that the thread blocks, and those that are pending for it alone."""
-        with open("/proc/%d/task/%d/status" % (self._pid, self._lwp), errors="replace") as status:
-            fields = dict(line.split(":", 1) for line in status if ":" in line)
-        return int(fields["SigBlk"], 16), int(fields["SigPnd"], 16)
 
     def _signal(self, number):
         ctypes.CDLL(None).syscall(_SYS_TGKILL, self._pid, self._lwp, int(number))

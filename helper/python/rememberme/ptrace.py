@@ -4,9 +4,12 @@ Knows no debugger and nothing of what it calls.
 Why not the debugger's own calls: gdb 13 cannot restore the registers after one on a
 CPU with AMX (PTRACE_SETREGSET wants more than its buffer has) and ruins the process;
 and for every debugger a call is an event, with breakpoints inserted, hooks run and
-the stop's reason forgotten. Here the debugger does not notice: the thread is set
-running and is stopped again in exactly the state that it was in, registers, signal
-mask and the signal it is stopped at included.
+the stop's reason forgotten. Here the debugger does not notice: the thread is sent
+on a detour (detour.py) and then is again in exactly the state that it was in, registers,
+signal mask and the signal it is stopped at included.
+
+At each moment in between, the thread would get there by itself: whoever ends this process
+ends nothing else. Hence the order of what is done here.
 
 ptrace must be called by the thread that traces. gdb's Python runs on it.
 """
@@ -18,6 +21,8 @@ import signal
 import struct
 import time
 
+from .adapter import RESULT
+from .detour import Detour, resumption
 from .errors import CallFailed, Ended, Unreadable
 
 _CONT, _GETSIGINFO, _SETSIGINFO = 7, 0x4202, 0x4203
@@ -32,16 +37,9 @@ _SYS_TGKILL = 234
 _NAMES = ("r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax rip cs eflags rsp ss "
           "fs_base gs_base ds es fs gs").split()
 _REGISTERS = struct.Struct("<27Q")
-_ARGUMENTS = ("rdi", "rsi", "rdx", "rcx", "r8", "r9")
 _CS_64 = 0x33
 _EFLAGS_CLEARED = 0x100 | 0x400 | 0x10000  # trap, direction, resume
 _XSTATE_MAX = 1 << 16
-_RED_ZONE = 128
-_PAGE = 4096
-
-# Where a call returns to: nothing is mapped there, so the thread stops with SIGSEGV
-_RETURN_TO = 0
-
 # What a fault raises must not be blocked: the kernel would reset its handler.
 # Everything else waits, as it waits while the thread is stopped.
 _FAULTS = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP,
@@ -79,44 +77,92 @@ class StoppedThread(object):
         self._read = read
         self._write = write
         self._ended = None  # or the Ended that tells how
+        self._detour = self._saved = self._back = None  # while the thread is away
+        self._undo = []   # what stays to be undone: (function, arguments…)
+        self._later = []  # signals that came on the way
 
-    def call(self, address, *arguments):
+    def call(self, address, *arguments, undo=None):
         """rax of the function at `address`, called with up to six integers. Raises
-        CallFailed when it did not return. The thread is as it was in both cases. To be
+        CallFailed when it did not return. The thread is away then until finish(). To be
         called under sigint_held(): half a call would leave registers of ours."""
         if self._ended:
             raise self._ended
+        self._undo = [step for step in self._undo if step != (address,) + arguments]
+        if undo:
+            self._undo.append(undo)
+        try:
+            if self._detour is None:
+                self._set_out(address, arguments)
+            else:
+                self._detour.tell(self._back, address, arguments, self._undo)
+            result = self._run()
+        except CallFailed:
+            self._undo = [step for step in self._undo if RESULT not in step]
+            self._peek()  # whether that is because it has been killed
+            self._return()
+            raise
+        self._undo = [tuple(result if value is RESULT else value for value in step)
+                      for step in self._undo]
+        return result
+
+    def _set_out(self, address, arguments):
         saved = _Saved(self._lwp)
         saved.check()
         registers = dict(zip(_NAMES, _REGISTERS.unpack(saved.registers)))
-        saved_rsp = registers["rsp"]
-        stack = return_slot(saved_rsp)
-        registers.update(zip(_ARGUMENTS, (value & (1 << 64) - 1 for value in arguments)))
+        detour = Detour(self._pid, self._lwp, self._read, self._write, lambda *_: True)
+        self._back = resumption(registers["rip"], registers["rax"], registers["orig_rax"])
         registers.update(
-            rip=address, rsp=stack, rax=0,
-            orig_rax=(1 << 64) - 1,  # no system call is to be restarted
-            eflags=registers["eflags"] & ~_EFLAGS_CLEARED)
+            rip=detour.entry, eflags=registers["eflags"] & ~_EFLAGS_CLEARED,
+            orig_rax=(1 << 64) - 1)  # no system call is to be begun again
         try:
-            borrowed = borrowed_stack(saved_rsp, self._read)
-            self._write(stack, struct.pack("<Q", _RETURN_TO))
-        except Unreadable:
-            raise CallFailed("the thread has no stack left; `py-config inject off` needs none.")
+            detour.tell(self._back, address, arguments, self._undo)
+        except Unreadable as error:
+            raise CallFailed("%s `py-config inject off` writes nothing." % error.message)
+        self._detour, self._saved = detour, saved
+        _set_registers(self._lwp, _REGISTERS.pack(*[registers[name] for name in _NAMES]))
+        # Only now: on the way back it is set to what it was
+        _set_mask(self._lwp, _MASK & ~(1 << detour.signal - 1))
+
+    def finish(self):
+        """Undoes what is left to be undone, and puts the thread back to where it was before the
+        first call."""
         try:
-            _set_registers(self._lwp, _REGISTERS.pack(*[registers[name] for name in _NAMES]))
-            _set_mask(self._lwp, struct.pack("<Q", _MASK))
-            return self._run()
+            for step in reversed(self._undo):
+                self.call(*step)
         finally:
-            if not self._ended:
-                self._write(*borrowed)
-                self._restore(saved)
+            self._return()
+
+    def _return(self):
+        detour, saved = self._detour, self._saved
+        self._detour = self._saved = None
+        if detour is None or self._ended:
+            return
+        _set_mask(self._lwp, saved.mask)
+        if saved.xstate is not None:
+            _set_regset(self._lwp, _NT_X86_XSTATE, saved.xstate)
+        _set_registers(self._lwp, saved.registers)
+        if saved.siginfo:
+            _ptrace(_SETSIGINFO, self._lwp, None, saved.siginfo)
+        detour.remove()
+        for number in self._later:
+            os.kill(self._pid, number)
+        self._later = []
 
     def _run(self):
         while True:
             _ptrace(_CONT, self._lwp, None, None)
-            number = self._wait()
+            number = None
+            while number is None:
+                try:
+                    number = self._wait()
+                except KeyboardInterrupt:  # gdb, about to end by SIGTERM
+                    pass  # and raises it again
             now = dict(zip(_NAMES, _REGISTERS.unpack(_registers(self._lwp))))
-            if number == signal.SIGSEGV and now["rip"] == _RETURN_TO:
-                return now["rax"]
+            if number == self._detour.signal:
+                if now["rip"] == self._detour.stop:
+                    return now["r13"]
+                self._later.append(number)  # another's
+                continue
             if number == signal.SIGTRAP and _code(_siginfo(self._lwp)) == _TRAP_HWBKPT:
                 continue  # a watchpoint of the debugger: not the program's doing
             raise CallFailed("it was stopped by %s at 0x%x; `py-config inject off` calls nothing."
@@ -127,14 +173,7 @@ class StoppedThread(object):
         end = time.time() + _TIME_LIMIT
         nap = 0.00005
         while True:
-            # Peek: the death of the process is for the debugger to see
-            found = os.waitid(os.P_PID, self._lwp, os.WEXITED | os.WSTOPPED | os.WNOHANG
-                              | os.WNOWAIT | _WALL)
-            if found is not None:
-                if found.si_code in (os.CLD_EXITED, os.CLD_KILLED, os.CLD_DUMPED):
-                    self._ended = Ended(self._pid, " by " + signal_name(found.si_status)
-                                        if found.si_code != os.CLD_EXITED else "")
-                    raise self._ended
+            if self._peek():
                 _, status = os.waitpid(self._lwp, _WALL)
                 return os.WSTOPSIG(status)
             if time.time() > end:
@@ -143,16 +182,21 @@ class StoppedThread(object):
             time.sleep(nap)
             nap = min(nap * 2, 0.002)
 
+    def _peek(self):
+        """Whether the thread has stopped; raises Ended. The death of the process is left for
+        the debugger to see."""
+        found = os.waitid(os.P_PID, self._lwp, os.WEXITED | os.WSTOPPED | os.WNOHANG
+                          | os.WNOWAIT | _WALL)
+        if found is None:
+            return False
+        if found.si_code in (os.CLD_EXITED, os.CLD_KILLED, os.CLD_DUMPED):
+            self._ended = Ended(self._pid, " by " + signal_name(found.si_status)
+                                if found.si_code != os.CLD_EXITED else "")
+            raise self._ended
+        return True
+
     def _signal(self, number):
         _libc.syscall(_SYS_TGKILL, self._pid, self._lwp, number)
-
-    def _restore(self, saved):
-        _set_registers(self._lwp, saved.registers)
-        if saved.xstate is not None:
-            _set_regset(self._lwp, _NT_X86_XSTATE, saved.xstate)
-        _set_mask(self._lwp, saved.mask)
-        if saved.siginfo:
-            _ptrace(_SETSIGINFO, self._lwp, None, saved.siginfo)
 
 
 class _Saved(object):
@@ -171,7 +215,7 @@ class _Saved(object):
             self.siginfo = None  # a group stop has none
         mask = ctypes.create_string_buffer(8)
         _ptrace(_GETSIGMASK, lwp, 8, mask)
-        self.mask = mask.raw
+        self.mask = struct.unpack("<Q", mask.raw)[0]
 
     def check(self):
         """Refuses the stops from which a detour loses something: the kernel is in the
@@ -192,25 +236,6 @@ class _Saved(object):
         if code >> 8 or is_entry:
             raise CallFailed("the thread is stopped by a catchpoint inside a system call; `stepi` "
                              "leads out of it, or use `py-config inject off`.")
-
-
-def return_slot(rsp):
-    """Where on the stack the return address goes: below the red zone, aligned as the
-    ABI wants it. Not in another page than rsp's, which need not be there yet: a stack
-    grows by accesses of its thread only. There it may take what is in use, and a call
-    what is below it: borrowed_stack() tells what to put back."""
-    return max(((rsp - _RED_ZONE) & ~15) - 8, (rsp & -_PAGE) + 8)
-
-
-def borrowed_stack(rsp, read):
-    """(address, bytes) of what a call with its return address at return_slot(rsp) may
-    overwrite although it is in use: the slot, and the red zone where it is below that."""
-    slot = return_slot(rsp)
-    low = min(slot - 8, rsp - _RED_ZONE)
-    try:
-        return low, read(low, slot + 8 - low)
-    except Unreadable:  # the page below is not there yet, so nothing of it is in use
-        return slot - 8, read(slot - 8, 16)
 
 
 def _registers(lwp):
@@ -245,7 +270,7 @@ def _code(siginfo):
 
 
 def _set_mask(lwp, mask):
-    _ptrace(_SETSIGMASK, lwp, 8, ctypes.create_string_buffer(mask, 8))
+    _ptrace(_SETSIGMASK, lwp, 8, ctypes.create_string_buffer(struct.pack("<Q", mask), 8))
 
 
 def signal_name(number):
