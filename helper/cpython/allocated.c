@@ -13,7 +13,9 @@ enum {
 	MMAP_FROM = 128 * 1024, /* DEFAULT_MMAP_THRESHOLD */
 	PAGE = 4096,
 	PYOBJECT_HEADER = 16,
+	POOL_FREEBLOCK = 8,
 	POOL_SZIDX = 36, /* struct pool_header, Objects/obmalloc.c: the same since 3.8 */
+	POOL_NEXTOFFSET = 40,
 	POOL_MAXNEXTOFFSET = 44,
 	POOL_HEADER = 48
 };
@@ -70,6 +72,25 @@ static uint64_t pool_block(const struct rme_python *py, rme_addr at, uint64_t n)
 		rme_guard_pop(py->guards, &guard);
 	}
 	return told;
+}
+
+bool rme_is_kept_block(const struct rme_python *py, rme_addr at)
+{
+	const uint64_t pool_size = (uint64_t)rme_constant(py, RME_pool_size);
+	rme_addr pool = at & ~(pool_size - 1);
+	volatile bool kept = false;
+	struct rme_guard guard;
+
+	if (!pool_block(py, at, 1) || !RME_GUARD(py->guards, &guard))
+		return false;
+	uint64_t most = pool_size / 16;
+	rme_addr block = rme_ptr(pool + POOL_FREEBLOCK);
+	while (block && block != at && most--)
+		block = rme_ptr(block);
+	/* Behind nextoffset no block was given out yet. */
+	kept = !block && at < pool + rme_u32(pool + POOL_NEXTOFFSET);
+	rme_guard_pop(py->guards, &guard);
+	return kept;
 }
 
 /* _PyInlineValuesSize (3.13, pycore_object.h): head, values, insertion order. */

@@ -23,7 +23,7 @@ static inline __attribute__((always_inline)) bool rme_fast(struct rme_python *py
 		return true;
 	case RME_FAST_INT: {
 		uint64_t digits = rme_u64(o + (uint64_t)l->int_tag) >> 3;
-		*size = t->basicsize + 4 * (digits ? digits : 1);
+		*size = t->basicsize + rme_probe_items(o, digits ? digits : 1, 4);
 		return true;
 	}
 	case RME_FAST_INSTANCE:
@@ -67,9 +67,12 @@ static inline __attribute__((always_inline)) bool rme_fast(struct rme_python *py
 		if (rme_ptr(o + (uint64_t)l->dict_values) || !rme_keys_read(py, keys, &k))
 			return false;
 		*size = t->basicsize + t->presize;
-		if (rme_i64(keys + (uint64_t)l->keys_refcnt) == 1)
-			*size += (uint64_t)l->keys_header_size + k.index_bytes +
-			         rme_keys_capacity(k.size) * k.entry_size;
+		if (rme_i64(keys + (uint64_t)l->keys_refcnt) == 1) {
+			uint64_t table = (uint64_t)l->keys_header_size + k.index_bytes +
+			                 rme_keys_capacity(k.size) * k.entry_size;
+			rme_probe(keys, table);
+			*size += table;
+		}
 		rme_addr first = k.entries + (k.entry_size == 24 ? 8 : 0);
 		if (k.entry_size == 16 && owned) {
 			sink->range(sink->arg, first, 2 * k.n_entries, 8);

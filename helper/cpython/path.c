@@ -460,3 +460,14 @@ bool rme_path_resolve(struct rme_python *py, const struct rme_frame *frame,
 	error->address = guard.fault_address;
 	return false;
 }
+
+bool rme_path_is_address(const struct rme_expr *expr, rme_addr *ret)
+{
+	const struct rme_step *s =
+	    (const void *)((const char *)(expr + 1) + round8(expr->text_size));
+
+	if (expr->n_steps != 1 || s->kind != RME_STEP_ADDRESS || s->size != sizeof *ret)
+		return false;
+	memcpy(ret, s + 1, sizeof *ret);
+	return true;
+}

@@ -14,4 +14,7 @@
 bool rme_path_resolve(struct rme_python *py, const struct rme_frame *frame,
                       const struct rme_expr *expr, rme_addr *ret, struct rme_error *error);
 
+/* Is the EXPR an address, and nothing else? */
+bool rme_path_is_address(const struct rme_expr *expr, rme_addr *ret);
+
 #endif

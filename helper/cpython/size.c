@@ -18,9 +18,7 @@ static uint64_t size_generic(const struct rme_python *py, const struct rme_type 
 	uint64_t size = t->basicsize;
 
 	if ((int64_t)t->itemsize > 0) {
-		uint64_t n = magnitude(rme_i64(o + L(var_size)));
-		rme_probe(o, n < 1ull << 47 ? n * t->itemsize : n);
-		size += t->itemsize * n;
+		size += rme_probe_items(o, magnitude(rme_i64(o + L(var_size))), t->itemsize);
 	}
 	return size;
 }
@@ -32,19 +30,21 @@ static uint64_t size_int(const struct rme_python *py, const struct rme_type *t, 
 
 	if (HAS(int_tag)) {
 		digits = rme_u64(o + L(int_tag)) >> 3;
-		return t->basicsize + 4 * (digits ? digits : 1);
+		return t->basicsize + rme_probe_items(o, digits ? digits : 1, 4);
 	}
 	digits = magnitude(rme_i64(o + L(var_size)));
 	if (!digits && rme_has_int_zero_has_digit(py))
 		digits = 1;
-	return L(int_digits) + 4 * digits;
+	return L(int_digits) + rme_probe_items(o, digits, 4);
 }
 
 /* bytearray.__sizeof__ (Objects/bytearrayobject.c): what the buffer has room for; since 3.15
  * that is a bytes object, with its head and its last zero. */
 static uint64_t size_bytearray(const struct rme_python *py, rme_addr o)
 {
-	uint64_t n = rme_u64(o + L(bytearray_alloc));
+	/* ob_bytes stands behind ob_alloc */
+	uint64_t n = rme_probe_items(rme_ptr(o + L(bytearray_alloc) + 8),
+	                             rme_u64(o + L(bytearray_alloc)), 1);
 
 	return n && HAS(bytearray_object) ? L(bytes_data) + 1 + n : n;
 }
@@ -59,25 +59,26 @@ static uint64_t size_str(const struct rme_python *py, rme_addr o)
 
 	if (compact && ascii) {
 		data = o + L(str_ascii_size);
-		size = L(str_ascii_size) + length + 1;
+		size = L(str_ascii_size) + rme_probe_items(o, length + 1, 1);
 	} else if (compact) {
 		data = o + L(str_compact_size);
-		size = L(str_compact_size) + (length + 1) * kind;
+		size = L(str_compact_size) + rme_probe_items(o, length + 1, kind);
 	} else {
 		data = rme_ptr(o + L(str_data));
-		size = L(str_full_size) + (data ? (length + 1) * kind : 0);
+		size = L(str_full_size) + (data ? rme_probe_items(data, length + 1, kind) : 0);
 	}
 	if (HAS(str_wstr)) {
 		rme_addr wstr = rme_ptr(o + L(str_wstr));
 		bool ready = state >> 7 & 1;
 		if (wstr && (!ready || wstr != data))
-			size +=
-			    4 * (1 + (compact && ascii ? length : rme_u64(o + L(str_wstr_length))));
+			size += rme_probe_items(
+			    wstr, 1 + (compact && ascii ? length : rme_u64(o + L(str_wstr_length))),
+			    4);
 	}
 	if (!(compact && ascii)) {
 		rme_addr utf8 = rme_ptr(o + L(str_utf8));
 		if (utf8 && utf8 != data)
-			size += rme_u64(o + L(str_utf8_length)) + 1;
+			size += rme_probe_items(utf8, rme_u64(o + L(str_utf8_length)) + 1, 1);
 	}
 	return size;
 }
@@ -86,10 +87,13 @@ static uint64_t size_str(const struct rme_python *py, rme_addr o)
 static uint64_t size_keys(const struct rme_python *py, rme_addr keys)
 {
 	struct rme_keys k;
+	uint64_t size;
 
 	if (!rme_keys_read(py, keys, &k))
-		return 0;
-	return L(keys_header_size) + k.index_bytes + (k.size << 1) / 3 * k.entry_size;
+		rme_fault();
+	size = L(keys_header_size) + k.index_bytes + (k.size << 1) / 3 * k.entry_size;
+	rme_probe(keys, size);
+	return size;
 }
 
 /* dict.__sizeof__ (Objects/dictobject.c) */
@@ -100,7 +104,9 @@ static uint64_t size_dict(const struct rme_python *py, const struct rme_type *t,
 
 	if (rme_ptr(o + L(dict_values))) {
 		struct rme_keys k;
-		if (rme_keys_read(py, keys, &k))
+		if (!rme_keys_read(py, keys, &k))
+			rme_fault();
+		else
 			size += 8 * (HAS(keys_kind) ? k.n_entries + k.n_usable : (k.size << 1) / 3);
 	}
 	if (rme_i64(keys + L(keys_refcnt)) == 1)
@@ -108,13 +114,26 @@ static uint64_t size_dict(const struct rme_python *py, const struct rme_type *t,
 	return size;
 }
 
+/* The entries of a dict, of which there are no more than its table has. */
+static uint64_t used_of(const struct rme_python *py, rme_addr o)
+{
+	uint64_t used = rme_u64(o + L(dict_used));
+	struct rme_keys k;
+
+	if (!rme_keys_read(py, rme_ptr(o + L(dict_keys)), &k) || used > k.n_entries)
+		rme_fault();
+	return used;
+}
+
 /* OrderedDict.__sizeof__ (Objects/odictobject.c) */
 static uint64_t size_odict(const struct rme_python *py, const struct rme_type *t, rme_addr o)
 {
-	uint64_t size = size_dict(py, t, o) + 8 * rme_u64(o + L(odict_fast_nodes_size));
+	uint64_t size =
+	    size_dict(py, t, o) + rme_probe_items(rme_ptr(o + L(odict_fast_nodes)),
+	                                          rme_u64(o + L(odict_fast_nodes_size)), 8);
 
 	if (rme_ptr(o + L(odict_first)))
-		size += L(odictnode_size) * rme_u64(o + L(dict_used));
+		size += L(odictnode_size) * used_of(py, o);
 	return size;
 }
 
@@ -132,7 +151,7 @@ static uint64_t size_code_extra(const struct rme_python *py, rme_addr o)
 {
 	rme_addr extra = rme_ptr(o + L(code_extra));
 
-	return extra ? 16 + 8 * (rme_u64(extra) - 1) : 0;
+	return extra ? 8 + rme_probe_items(extra, rme_u64(extra), 8) : 0;
 }
 
 /* code.__sizeof__ (Objects/codeobject.c) */
@@ -141,7 +160,8 @@ static uint64_t size_code(const struct rme_python *py, const struct rme_type *t,
 	uint64_t size = t->basicsize;
 
 	if (HAS(code_adaptive))
-		return ((size + t->itemsize * rme_u64(o + L(var_size)) + 7) & ~7ull) +
+		return ((size + rme_probe_items(o, rme_u64(o + L(var_size)), t->itemsize) + 7) &
+		        ~7ull) +
 		       size_code_extra(py, o);
 	size += size_code_extra(py, o);
 	if (rme_ptr(o + L(code_cell2arg)))
@@ -169,10 +189,12 @@ static uint64_t frame_slots(const struct rme_python *py, rme_addr code)
 static uint64_t size_frame(const struct rme_python *py, rme_addr o)
 {
 	if (!HAS(frame_frame))
-		return L(frame_size) + 8 * (frame_slots(py, rme_ptr(o + L(frame_code))) - 1);
+		return L(frame_size) +
+		       rme_probe_items(o, frame_slots(py, rme_ptr(o + L(frame_code))), 8) - 8;
 	rme_addr iframe = rme_ptr(o + L(frame_frame));
 	return L(frame_data) + L(iframe_localsplus) +
-	       8 * frame_slots(py, rme_stackref(py, rme_ptr(iframe + L(iframe_code))));
+	       rme_probe_items(
+		   iframe, frame_slots(py, rme_stackref(py, rme_ptr(iframe + L(iframe_code)))), 8);
 }
 
 /* generator.__sizeof__ and its kin, 3.11+ (Objects/genobject.c) */
@@ -182,7 +204,7 @@ static uint64_t size_generator(const struct rme_python *py, rme_addr o)
 	                    ? rme_ptr(o + L(gen_code))
 	                    : rme_stackref(py, rme_ptr(o + L(gen_iframe) + L(iframe_code)));
 
-	return L(gen_iframe) + L(iframe_localsplus) + 8 * frame_slots(py, code);
+	return L(gen_iframe) + L(iframe_localsplus) + rme_probe_items(o, frame_slots(py, code), 8);
 }
 
 /* set.__sizeof__ (Objects/setobject.c) */
@@ -191,8 +213,20 @@ static uint64_t size_set(const struct rme_python *py, const struct rme_type *t, 
 	uint64_t size = t->basicsize;
 
 	if (rme_ptr(o + L(set_table)) != o + L(set_smalltable))
-		size += 16 * (rme_u64(o + L(set_mask)) + 1);
+		size +=
+		    rme_probe_items(rme_ptr(o + L(set_table)), rme_u64(o + L(set_mask)) + 1, 16);
 	return size;
+}
+
+/* Faults when there are not `n` of them. */
+static void count_blocks(const struct rme_python *py, rme_addr o, uint64_t n)
+{
+	rme_addr block = rme_ptr(o + L(deque_leftblock));
+
+	while (--n)
+		block = rme_ptr(block + L(block_right));
+	if (block != rme_ptr(o + L(deque_rightblock)))
+		rme_fault();
 }
 
 /* deque.__sizeof__ (Modules/_collectionsmodule.c) */
@@ -201,7 +235,10 @@ static uint64_t size_deque(const struct rme_python *py, const struct rme_type *t
 	uint64_t per_block = (L(block_right) - L(block_data)) / 8;
 	uint64_t n = rme_u64(o + L(deque_leftindex)) + rme_u64(o + L(var_size));
 
-	return t->basicsize + (n + per_block - 1) / per_block * L(block_size);
+	n = (n + per_block - 1) / per_block;
+	if (n > 1024)
+		count_blocks(py, o, n);
+	return t->basicsize + n * L(block_size);
 }
 
 /* array.__sizeof__ (Modules/arraymodule.c) asks the type code's description, which a core
@@ -236,7 +273,10 @@ static uint64_t size_decimal(const struct rme_python *py, const struct rme_type 
 {
 	bool own_data = !(rme_u8(o + L(decimal_flags)) & 0xe0);
 
-	return t->basicsize + (own_data ? 8 * rme_u64(o + L(decimal_alloc)) : 0);
+	/* mpd_t: data stands behind alloc (mpdecimal.h) */
+	return t->basicsize + (own_data ? rme_probe_items(rme_ptr(o + L(decimal_alloc) + 8),
+	                                                  rme_u64(o + L(decimal_alloc)), 8)
+	                                : 0);
 }
 
 static uint64_t size_object(struct rme_python *py, rme_addr o)
@@ -258,9 +298,10 @@ static uint64_t size_bytesio(struct rme_python *py, const struct rme_type *t, rm
 /* BufferedReader.__sizeof__ and its kin (Modules/_io/bufferedio.c) */
 static uint64_t size_buffered(const struct rme_python *py, const struct rme_type *t, rme_addr o)
 {
-	bool has = rme_ptr(o + L(buffered_buffer));
+	rme_addr buffer = rme_ptr(o + L(buffered_buffer));
 
-	return t->basicsize + (has ? rme_u64(o + L(buffered_buffer_size)) : 0);
+	return t->basicsize +
+	       (buffer ? rme_probe_items(buffer, rme_u64(o + L(buffered_buffer_size)), 1) : 0);
 }
 
 /* Element.__sizeof__ (Modules/_elementtree.c) */
@@ -272,7 +313,8 @@ static uint64_t size_element(const struct rme_python *py, const struct rme_type 
 	if (extra) {
 		size += L(elementextra_size);
 		if (rme_ptr(extra + L(elementextra_children)) != extra + L(elementextra_inline))
-			size += 8 * rme_u64(extra + L(elementextra_allocated));
+			size += rme_probe_items(rme_ptr(extra + L(elementextra_children)),
+			                        rme_u64(extra + L(elementextra_allocated)), 8);
 	}
 	return size;
 }
@@ -307,9 +349,11 @@ static uint64_t size_unpickler(const struct rme_python *py, const struct rme_typ
 	uint64_t size = t->basicsize;
 
 	if (rme_ptr(o + L(unpickler_memo)))
-		size += 8 * rme_u64(o + L(unpickler_memo_size));
+		size += rme_probe_items(rme_ptr(o + L(unpickler_memo)),
+		                        rme_u64(o + L(unpickler_memo_size)), 8);
 	if (rme_ptr(o + L(unpickler_marks)))
-		size += 8 * rme_u64(o + L(unpickler_marks_size));
+		size += rme_probe_items(rme_ptr(o + L(unpickler_marks)),
+		                        rme_u64(o + L(unpickler_marks_size)), 8);
 	return size + size_text(rme_ptr(o + L(unpickler_input_line))) +
 	       size_text(rme_ptr(o + L(unpickler_encoding))) +
 	       size_text(rme_ptr(o + L(unpickler_errors)));
@@ -319,7 +363,8 @@ static uint64_t size_unpickler(const struct rme_python *py, const struct rme_typ
  * format, shape, and the ffi elements with their terminator. */
 static uint64_t size_ctypes(rme_addr format, uint64_t ndim, rme_addr elements, uint64_t length)
 {
-	return size_text(format) + 8 * ndim + (elements ? 8 * (length + 1) : 0);
+	return size_text(format) + 8 * ndim +
+	       (elements ? rme_probe_items(elements, length + 1, 8) : 0);
 }
 
 static uint64_t size_stgdict(const struct rme_python *py, const struct rme_type *t, rme_addr o)
@@ -384,9 +429,8 @@ uint64_t rme_size_of(struct rme_python *py, struct rme_type *t, rme_addr o)
 			size = t->basicsize + size_bytearray(py, o);
 			break;
 		case RME_KIND_LIST:
-			size = 8 * rme_u64(o + L(list_allocated));
-			rme_probe(rme_ptr(o + L(list_items)), size);
-			size += t->basicsize;
+			size = t->basicsize + rme_probe_items(rme_ptr(o + L(list_items)),
+			                                      rme_u64(o + L(list_allocated)), 8);
 			break;
 		case RME_KIND_DICT:
 		case RME_KIND_DEFAULTDICT:
@@ -417,7 +461,10 @@ uint64_t rme_size_of(struct rme_python *py, struct rme_type *t, rme_addr o)
 			uint64_t itemsize;
 			if (!array_itemsize(py, o, &itemsize))
 				goto unknown;
-			size = t->basicsize + rme_u64(o + L(array_allocated)) * itemsize;
+			/* ob_item stands before allocated (Modules/arraymodule.c) */
+			size = t->basicsize + rme_probe_items(rme_ptr(o + L(array_allocated) - 8),
+			                                      rme_u64(o + L(array_allocated)),
+			                                      itemsize);
 			break;
 		}
 		case RME_KIND_SIMPLEQUEUE: /* 3.15+ (Modules/_queuemodule.c): the C structure */
@@ -471,6 +518,7 @@ uint64_t rme_size_of(struct rme_python *py, struct rme_type *t, rme_addr o)
 			break;
 		case RME_KIND_NDARRAY:
 			size = rme_numpy_array_size(py, t, o);
+			rme_probe(rme_numpy_array_address(o), rme_numpy_array_data(o));
 			break;
 		case RME_KIND_NPSCALAR:
 			if (!rme_numpy_scalar_size(py, t, o, &size))
@@ -483,5 +531,7 @@ uint64_t rme_size_of(struct rme_python *py, struct rme_type *t, rme_addr o)
 			t->example = o;
 		}
 	}
+	if (size >> 47)
+		rme_fault();
 	return size + (has_headers(py, t, o) ? t->presize : 0);
 }

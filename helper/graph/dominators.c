@@ -209,7 +209,7 @@ bool rme_dominators_retain(struct rme_dominators *d, rme_node_size_fn size, void
 {
 	for (uint32_t w = 0; w < d->n; w++) {
 		d->bytes[w] = size(arg, d->node[w]);
-		d->nodes[w] = 1;
+		d->nodes[w] = d->bytes[w] != 0;
 	}
 	for (uint32_t w = d->n - 1; w; w--) {
 		d->bytes[d->idom[w]] += d->bytes[w];

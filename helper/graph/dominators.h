@@ -18,7 +18,7 @@ struct rme_dominators {
 	uint32_t *node;   /* of a number */
 	uint32_t *idom;   /* of a number; the root's is itself */
 	uint64_t *bytes;  /* of a number: retained, itself included */
-	uint32_t *nodes;  /* the same, counted */
+	uint32_t *nodes;  /* the same, counted: those that have a size */
 };
 
 /* `out` and `in` are the graph and the same turned around. Nodes that the root does not

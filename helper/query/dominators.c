@@ -97,7 +97,7 @@ static void open_node(struct drawing *d, uint32_t above, uint32_t number)
 		rme_json_unsigned(j, "own_size", 0);
 	}
 	rme_json_unsigned(j, "size", dom->bytes[number]);
-	rme_json_unsigned(j, "objects", dom->nodes[number] - !number);
+	rme_json_unsigned(j, "objects", dom->nodes[number]);
 	rme_json_array(j, "children");
 }
 
@@ -190,5 +190,5 @@ void rme_query_dominators(struct rme_query_ctx *ctx)
 	number = d->g->dominators.number[node];
 	draw(d, number);
 	rme_json_unsigned(&ctx->json, "size", d->g->dominators.bytes[number]);
-	rme_json_unsigned(&ctx->json, "objects", d->g->dominators.nodes[number] - !number);
+	rme_json_unsigned(&ctx->json, "objects", d->g->dominators.nodes[number]);
 }

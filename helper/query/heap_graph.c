@@ -21,12 +21,26 @@ struct build {
 	bool preparing, full;
 };
 
+/* The walk follows what can be an address. */
+static __attribute__((noinline, cold)) void not_a_node(struct build *b, rme_addr object)
+{
+	struct rme_doubts *d = &b->ctx->doubts;
+
+	if (!(object & 7) && object >= 4096 && !(object >> RME_ADDRESS_BITS))
+		return;
+	d->n_corrupt++;
+	d->corrupt = object;
+	d->corrupt_holder = b->batch[b->at];
+}
+
 static inline void add_edge(struct build *b, rme_addr object)
 {
 	uint32_t node = rme_index_node(&b->g->index, object);
 
-	if (node == RME_NO_NODE)
+	if (__builtin_expect(node == RME_NO_NODE, 0)) {
+		not_a_node(b, object);
 		return;
+	}
 	if (b->n_edges == b->max_edges) {
 		b->full = true;
 		return;
@@ -310,6 +324,14 @@ static bool build(struct rme_heap_graph *g, struct rme_query_ctx *ctx)
 	return true;
 }
 
+static void find_holder(const struct rme_heap_graph *g, rme_addr object, rme_addr *holder)
+{
+	uint32_t node = object ? rme_index_node(&g->index, object) : RME_NO_NODE, found;
+
+	if (node != RME_NO_NODE && rme_heap_graph_holders(g, node, &found, 1))
+		*holder = rme_heap_graph_address(g, found);
+}
+
 bool rme_heap_graph_init(struct rme_heap_graph *g, struct rme_query_ctx *ctx)
 {
 	bool kept = rme_kept_take(g, ctx);
@@ -317,6 +339,8 @@ bool rme_heap_graph_init(struct rme_heap_graph *g, struct rme_query_ctx *ctx)
 	if (!kept) {
 		if (!build(g, ctx))
 			return false;
+		find_holder(g, ctx->doubts.corrupt, &ctx->doubts.corrupt_holder);
+		find_holder(g, ctx->doubts.freed, &ctx->doubts.freed_holder);
 		rme_kept_offer(g);
 	}
 	rme_json_string(&ctx->json, "graph", kept ? "kept" : "built");

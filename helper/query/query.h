@@ -22,10 +22,10 @@ struct rme_mapped {
 
 /* What made a figure inexact, and what is told beside it, counted while it is taken. */
 struct rme_doubts {
-	uint64_t n_corrupt; /* references to what is no object */
-	rme_addr corrupt;
-	uint64_t n_freed; /* references to objects without references */
-	rme_addr freed;
+	uint64_t n_corrupt;               /* references to what is no object */
+	rme_addr corrupt, corrupt_holder; /* one, and the object that has it; 0: not known */
+	uint64_t n_freed;                 /* references to objects without references */
+	rme_addr freed, freed_holder;
 	struct rme_mapped mapped;
 };
 
@@ -50,11 +50,12 @@ struct rme_query_ctx {
 	uint64_t n_namespaces;
 	rme_addr forced[RME_MAX_FORCED]; /* roots that are entered whatever they are */
 	uint32_t n_forced;
-	bool threads;                    /* a second thread may help: this process is ours */
-	bool snapshot;                   /* the caller of rme_start can be asked for something */
-	uint32_t lists;                  /* enum rme_lists: whether the collector's are complete */
-	bool over_budget;                /* some sizes were not taken one by one */
-	uint64_t n_unmeasured;           /* frames without a size of their own */
+	bool threads;          /* a second thread may help: this process is ours */
+	bool snapshot;         /* the caller of rme_start can be asked for something */
+	uint32_t lists;        /* enum rme_lists: whether the collector's are complete */
+	bool over_budget;      /* some sizes were not taken one by one */
+	bool cut;              /* a tree was too large to be drawn as deep as it was asked for */
+	uint64_t n_unmeasured; /* frames without a size of their own */
 	struct rme_python_thread thread; /* the selected one, if tstate */
 	struct rme_frame frame;          /* the selected one, if address */
 	struct rme_whole *whole;         /* while the whole heap is walked */
@@ -127,8 +128,12 @@ static inline bool rme_heap_sound(struct rme_query_ctx *ctx, rme_addr object, st
 	}
 	int64_t refcount = (int64_t)rme_refcount(&ctx->py, object);
 	if (__builtin_expect(refcount <= 0 || refcount >> REFCOUNT_MAX_BITS, 0)) {
-		ctx->doubts.n_freed++;
-		ctx->doubts.freed = object;
+		/* Without references, and not given back: a module keeps it for the next one
+		 * and shows it (_asyncio, 3.12 and later). */
+		if (refcount || !rme_is_kept_block(&ctx->py, object - (*t)->presize)) {
+			ctx->doubts.n_freed++;
+			ctx->doubts.freed = object;
+		}
 		return false;
 	}
 	return true;

@@ -9,7 +9,7 @@ enum { MAX_LABEL = 4096 };
 struct referrers {
 	struct rme_query_ctx *ctx;
 	struct rme_heap_graph *g;
-	uint32_t target;
+	uint32_t target; /* RME_NO_NODE: what is asked for is no object, and nothing leads to it */
 	rme_addr object;
 	uint64_t limit, n; /* items, n of them so far */
 };
@@ -82,12 +82,55 @@ static void out_of_memory(struct referrers *r)
 	              "not enough address space to list the holders");
 }
 
+/* The objects that have a reference to what is no node: all are asked. */
+struct seek {
+	rme_addr wanted;
+	uint32_t node, *ret;
+	uint64_t n, max;
+};
+
+static int on_reference(void *object, void *arg)
+{
+	struct seek *s = arg;
+
+	if ((rme_addr)object == s->wanted && s->n < s->max)
+		s->ret[s->n++] = s->node;
+	return 0;
+}
+
+static void on_range(void *arg, rme_addr first, uint64_t count, uint64_t stride)
+{
+	for (; first && count; count--, first += stride)
+		on_reference((void *)rme_ptr(first), arg);
+}
+
+static uint64_t seek_holders(struct referrers *r, uint32_t *ret, uint64_t max)
+{
+	struct rme_python *py = &r->ctx->py;
+	struct seek s = {r->object, 0, ret, 0, max};
+	const struct rme_sink sink = {on_reference, on_range, &s};
+	struct rme_guard guard;
+
+	for (volatile uint32_t v = 0; v < r->g->root && !r->ctx->block->cancel; v = v + 1) {
+		struct rme_type *t = rme_heap_graph_type(r->g, v);
+		s.node = v;
+		if (!t || t->leaf || !RME_GUARD(r->ctx->guards, &guard))
+			continue;
+		rme_holds(py, t, rme_heap_graph_address(r->g, v), &sink);
+		rme_guard_pop(r->ctx->guards, &guard);
+	}
+	return s.n;
+}
+
 static void report_holders(struct referrers *r)
 {
 	struct rme_arena *arena = r->ctx->arena;
-	uint64_t most = r->g->out.first[r->g->root], n_holders = 0;
+	uint64_t most = r->g->out.first[r->g->root], n_holders = 0, n = 0;
 	uint32_t *nodes = rme_arena_alloc(arena, (most + 1) * sizeof *nodes);
-	uint64_t n = nodes ? rme_heap_graph_holders(r->g, r->target, nodes, most) : 0;
+
+	if (nodes)
+		n = r->target == RME_NO_NODE ? seek_holders(r, nodes, most)
+		                             : rme_heap_graph_holders(r->g, r->target, nodes, most);
 	uint64_t *counts = rme_arena_alloc(arena, (n + 1) * sizeof *counts);
 
 	if (!nodes || !counts) {
@@ -119,8 +162,18 @@ static void report(struct referrers *r)
 		if (g->whole.roots[i].object == r->object)
 			report_root(r, &g->whole.roots[i]);
 	report_holders(r);
+	if (r->target == RME_NO_NODE)
+		return;
 	if (rme_heap_graph_held(g, r->target) || (!r->n && rme_is_immortal(&r->ctx->py, r->object)))
 		report_root(r, NULL);
+}
+
+static bool is_one_address(struct rme_query_ctx *ctx, const struct rme_expr **expr, rme_addr *ret)
+{
+	const struct rme_request *r = ctx->request;
+
+	*expr = (const void *)((const char *)r + r->exprs.offset);
+	return r->exprs.count == 1 && rme_path_is_address(*expr, ret);
 }
 
 void rme_query_referrers(struct rme_query_ctx *ctx)
@@ -131,7 +184,11 @@ void rme_query_referrers(struct rme_query_ctx *ctx)
 	struct rme_json *j = &ctx->json;
 	uint32_t n;
 
-	if (!rme_query_exprs(ctx, objects, exprs, &n))
+	/* Of an address it may be asked who has it, whatever is there. */
+	bool is_address = is_one_address(ctx, exprs, objects);
+	if (is_address)
+		n = 1;
+	else if (!rme_query_exprs(ctx, objects, exprs, &n))
 		return;
 	if (n != 1) {
 		rme_error_set(&ctx->error, RME_ERROR_USAGE, "py-referrers takes one EXPR");
@@ -141,8 +198,11 @@ void rme_query_referrers(struct rme_query_ctx *ctx)
 	r.g = rme_arena_alloc(ctx->arena, sizeof *r.g);
 	if (!r.g || !rme_heap_graph_init(r.g, ctx))
 		return;
-	r.target = rme_heap_graph_node(r.g, r.object);
-	if (r.target == RME_NO_NODE)
+	r.target = rme_index_node(&r.g->index, r.object);
+	if (is_address &&
+	    (r.target == RME_NO_NODE || rme_heap_graph_address(r.g, r.target) != r.object))
+		r.target = RME_NO_NODE;
+	else if (rme_heap_graph_node(r.g, r.object) == RME_NO_NODE)
 		return;
 	rme_json_text(j, "expr", exprs[0] + 1, exprs[0]->text_size);
 	rme_report_identity(ctx, r.object);

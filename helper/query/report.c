@@ -1,3 +1,4 @@
+#include "cpython/holds.h"
 #include "cpython/type_name.h"
 #include "query/whole.h"
 #include "reply/kinds.h"
@@ -152,6 +153,50 @@ static void caveat(struct rme_query_ctx *ctx, enum rme_caveat_kind kind, rme_add
 	rme_json_close(j);
 }
 
+/* A reference that leads nowhere, with who has it, as far as that is known. */
+static void reference_caveat(struct rme_query_ctx *ctx, enum rme_caveat_kind kind, uint64_t n,
+                             rme_addr example, rme_addr holder, const char *what)
+{
+	struct rme_json *j = &ctx->json;
+	char sentence[MAX_NAME + 1024], place[MAX_NAME];
+	struct rme_buffer text = {sentence, sizeof sentence, 0, false};
+	struct rme_buffer label = {place, sizeof place, 0, false};
+	struct rme_guard guard;
+
+	rme_buffer_unsigned(&text, n);
+	rme_buffer_text(&text, what);
+	rme_buffer_text(&text, "; they are left out. ");
+	rme_buffer_hex(&text, example);
+	if (holder && RME_GUARD(ctx->guards, &guard)) {
+		rme_buffer_text(&text, " is held by ");
+		rme_type_name_append(&ctx->py, rme_type_of(&ctx->py, holder), &text);
+		rme_buffer_text(&text, " at ");
+		rme_buffer_hex(&text, holder);
+		rme_guard_pop(ctx->guards, &guard);
+		rme_hold_append(&ctx->py, holder, example, &label);
+		if (label.size) {
+			rme_buffer_text(&text, " as ");
+			rme_buffer_bytes(&text, place, label.size);
+		}
+	} else {
+		rme_buffer_text(&text, " is one: py-referrers tells who holds it");
+	}
+	rme_json_open(j, NULL);
+	rme_json_string(j, "kind", rme_caveat_word(kind));
+	rme_json_null(j, "type");
+	rme_json_unsigned(j, "count", n);
+	rme_json_address(j, "address", example);
+	if (holder) {
+		rme_json_address(j, "holder", holder);
+		if (label.size)
+			rme_json_text(j, "label", place, label.size);
+		else
+			rme_json_null(j, "label");
+	}
+	rme_json_text(j, "message", sentence, text.size);
+	rme_json_close(j);
+}
+
 static void type_caveats(struct rme_query_ctx *ctx, struct rme_type *t)
 {
 	if (t->n_faults)
@@ -243,12 +288,13 @@ void rme_report_caveats(struct rme_query_ctx *ctx)
 	rme_json_string(j, "classes", ctx->classes ? "on" : "off");
 	rme_json_array(j, "caveats");
 	if (d->n_corrupt)
-		caveat(ctx, RME_CAVEAT_CORRUPT_REFERENCE, 0, d->n_corrupt, d->corrupt,
-		       " reference(s) lead to memory that holds no object", "; they are left out");
+		reference_caveat(ctx, RME_CAVEAT_CORRUPT_REFERENCE, d->n_corrupt, d->corrupt,
+		                 d->corrupt_holder,
+		                 " reference(s) lead to memory that holds no object");
 	if (d->n_freed)
-		caveat(ctx, RME_CAVEAT_FREED_OBJECT, 0, d->n_freed, d->freed,
-		       " reachable object(s) have no valid reference count",
-		       " (freed?); they are left out");
+		reference_caveat(ctx, RME_CAVEAT_FREED_OBJECT, d->n_freed, d->freed,
+		                 d->freed_holder,
+		                 " reachable object(s) have no valid reference count (freed?)");
 	caveats_of_types(ctx);
 	mapping_caveats(ctx);
 	if (ctx->allocated && ctx->py.no_pymalloc)
@@ -260,6 +306,11 @@ void rme_report_caveats(struct rme_query_ctx *ctx)
 		caveat(ctx, RME_CAVEAT_NOT_ALL_RANKED, 0, 0, 0,
 		       "there are too many references to measure each",
 		       ": the sizes shown are exact, but a larger object may stand among the rest");
+	if (ctx->cut)
+		caveat(ctx, RME_CAVEAT_CUT_TREE, 0, 0, 0, "the tree is too large to be drawn whole",
+		       ": after 20,000 nodes the children of others are only counted; a smaller "
+		       "--depth or --limit shows less "
+		       "of each and more of all");
 	if (ctx->n_unmeasured)
 		caveat(ctx, RME_CAVEAT_UNMEASURED_FRAMES, 0, ctx->n_unmeasured, 0,
 		       " frame(s) were not measured one by one",

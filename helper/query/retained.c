@@ -324,7 +324,7 @@ static void list(struct retained *r)
 	report_classes(r);
 	report_modules(r);
 	rme_json_unsigned(&ctx->json, "size", r->g->dominators.bytes[0]);
-	rme_json_unsigned(&ctx->json, "objects", r->g->dominators.nodes[0] - 1);
+	rme_json_unsigned(&ctx->json, "objects", r->g->dominators.nodes[0]);
 }
 
 void rme_retained_objects(struct rme_heap_graph *g, uint64_t limit, const char *key)
@@ -352,8 +352,9 @@ static bool lost(struct retained *r, const uint32_t *nodes, uint32_t n, uint64_t
 	for (uint32_t v = 0; v < g->root; v++) {
 		if (paths.before[v] != v && paths.before[v] != RME_NO_NODE)
 			continue;
-		*bytes += rme_heap_graph_size(g, v);
-		++*n_objects;
+		uint64_t size = rme_heap_graph_size(g, v);
+		*bytes += size;
+		*n_objects += size != 0;
 	}
 	return true;
 }

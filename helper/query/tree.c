@@ -6,6 +6,10 @@
 
 enum { MAX_DEPTH = 64, MAX_CHILDREN = 10000, LABEL_ENTRIES = 1 << 20 };
 
+/* Nodes that are drawn. What is shared is drawn at each place, so a small graph can make a tree
+ * that nobody reads. */
+enum { MAX_NODES = 20000 };
+
 /* One level of the path that is being drawn. */
 struct level {
 	rme_addr address;       /* 0: a root that is a frame or several EXPRs */
@@ -22,6 +26,7 @@ struct tree {
 	struct level levels[MAX_DEPTH + 1];
 	uint32_t depth, max_depth;
 	uint64_t max_children;
+	uint64_t n_nodes;
 	rme_addr *local_names; /* of the root frame, in the order of its locals */
 	rme_addr *local_values;
 	uint64_t n_locals, max_locals;
@@ -125,7 +130,11 @@ static void begin_node(struct tree *t, const struct level *parent, const struct 
 	t->children.n_refs = 0;
 	if (!cycle)
 		rme_children_collect(&t->children, child->address);
-	if (t->depth > t->max_depth || rme_children_enough(&t->children)) {
+	bool deep = t->depth > t->max_depth;
+	uint64_t n = t->children.n_refs < t->max_children ? t->children.n_refs : t->max_children;
+	bool cut = !deep && n && parent && t->n_nodes + n > MAX_NODES;
+	ctx->cut |= cut;
+	if (cut || deep || rme_children_enough(&t->children)) {
 		/* Deeper than asked: the children are counted, and their joint size told. */
 		rme_json_array(&ctx->json, "children");
 		level->n_rest = t->children.n_refs;
@@ -134,6 +143,7 @@ static void begin_node(struct tree *t, const struct level *parent, const struct 
 			                   &level->rest);
 		return;
 	}
+	t->n_nodes += n;
 	open_children(t, level, &child->size);
 }
 

@@ -83,3 +83,13 @@ bool rme_bytes_are(const void *a, size_t n, const char *s)
 {
 	return rme_strlen(s) == n && memcmp(a, s, n) == 0;
 }
+
+void rme_probe_large(rme_addr block, uint64_t size)
+{
+	if (size >> 47)
+		rme_fault();
+	/* In between, too: far away may be something else. */
+	for (uint64_t at = 65536; at < size; at *= 2)
+		(void)rme_u8(block + at);
+	(void)rme_u8(block + size - 1);
+}

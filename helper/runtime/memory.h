@@ -48,12 +48,28 @@ static inline rme_addr rme_ptr(rme_addr a)
 	return rme_u64(a);
 }
 
-/* Faults when a large block does not end in mapped memory: a damaged length must not
- * be believed. Small ones are not worth the load. */
+static inline void rme_fault(void)
+{
+	(void)rme_u8(1ull << 63);
+}
+
+void rme_probe_large(rme_addr block, uint64_t size);
+
+/* Faults when a large block does not lie in mapped memory: a damaged length must not be
+ * believed. Small ones are not worth the load. */
 static inline void rme_probe(rme_addr block, uint64_t size)
 {
-	if (size > 65536)
-		(void)rme_u8(size < 1ull << 47 ? block + size - 1 : 1ull << 63);
+	if (__builtin_expect(size > 65536, 0))
+		rme_probe_large(block, size);
+}
+
+/* The bytes of `n` items of `each` in a block, which is probed. */
+static inline uint64_t rme_probe_items(rme_addr block, uint64_t n, uint64_t each)
+{
+	if (n >> 47)
+		rme_fault();
+	rme_probe(block, n * each);
+	return n * each;
 }
 
 /* As in the C standard library; the compiler may emit calls to the mem* ones. */

@@ -471,6 +471,133 @@ def a_ring_that_does_not_close():
     return wrong
 
 
+def word(address, value, size=8):
+    """Sets a word and returns what sets it back."""
+    cell = (ctypes.c_uint64 if size == 8 else ctypes.c_uint8).from_address(address)
+    saved, cell.value = cell.value, value
+    return lambda: setattr(cell, "value", saved)
+
+
+@check
+def lengths_that_no_memory_has():
+    """An object is no larger than the memory that it lies in: a damaged length costs the
+    object, with a caveat, and not the figures of all others."""
+    heap = Heap()
+    gc.disable()
+    big = 1 << 60
+    objects = {
+        "int": 10 ** 500, "str": "x\u0100" * 100, "bytes": b"x" * 500, "bytearray": bytearray(500),
+        "tuple": tuple(range(100)), "list": list(range(100)), "set": set(range(100)),
+        "dict": {i: str(i) for i in range(100)}, "collections.deque": collections.deque(range(100)),
+        "array.array": array.array("q", range(100))}
+    objects["str"] += str(os.getpid())  # not a constant of the code
+    objects["bytes"] += b"%d" % os.getpid()
+    expected = heap.ask(requests.TYPES, limit=1)["size"]
+    keys = ctypes.c_uint64.from_address(id(objects["dict"]) + 32).value
+    damages = {
+        "int": (16, big if sys.version_info < (3, 12) else big << 3), "str": (16, big),
+        "bytes": (16, big), "bytearray": (24, big), "tuple": (16, big), "list": (32, big),
+        "set": (32, big - 1), "collections.deque": (16, big), "array.array": (32, big)}
+    wrong = []
+    for name, value in objects.items():
+        own = sys.getsizeof(value)
+        places = [(id(value) + damages[name][0], damages[name][1], 8)] if name != "dict" else [
+            (keys + 8, *((1 << 45, 8) if sys.version_info < (3, 11) else (60, 1))),  # of how many slots
+            (keys + (32 if sys.version_info < (3, 11) else 24), big, 8)]   # how many are used
+        for place in places:
+            back = word(*place)
+            try:
+                reply = heap.helper.ask(requests.TYPES, (), flags=0, limit=1)
+            finally:
+                back()
+            found = [(c["kind"], c["count"]) for c in reply.get("caveats", ()) if c["type"] == name]
+            if ("fault", 1) not in found or abs(reply["size"] - expected) > own + 20000:
+                wrong.append("%s: %s instead of %d: %s" % (
+                    name, reply.get("size"), expected, reply.get("caveats", reply)))
+    return wrong
+
+
+@check
+def trees_are_bounded():
+    """What is shared is drawn at each place: a small graph, an endless tree."""
+    heap = Heap()
+    lists = [[] for _ in range(60)]
+    for one in lists:
+        one += lists
+    reply = heap.helper.ask(requests.TREE, ["%#x" % id(lists)], flags=0, depth=30, limit=0)
+    text = len(json.dumps(reply))
+    wrong = [] if text < 20000 * 400 else ["%d bytes" % text]
+    if "cut-tree" not in [c["kind"] for c in reply.get("caveats", ())]:
+        wrong.append(str(reply)[-1000:])
+    small = heap.helper.ask(requests.TREE, ["%#x" % id(lists)], flags=0, depth=2, limit=0)
+    if "cut-tree" in [c["kind"] for c in small["caveats"]]:
+        wrong.append("depth 2: %s" % small["caveats"])
+    for one in lists:
+        one.clear()
+    return wrong
+
+
+@check
+def what_a_module_keeps_for_the_next_one():
+    """_asyncio shows the objects that it keeps without references (3.12): nothing is wrong
+    with these, and every question has the same total."""
+    import asyncio
+    heap = Heap()
+
+    async def one():
+        await asyncio.sleep(0)
+        await asyncio.get_running_loop().run_in_executor(None, int)
+
+    async def main():
+        await asyncio.gather(*[one() for _ in range(50)])
+
+    asyncio.run(main())
+    gc.collect()
+    wrong, figures = [], array.array("q", [0] * 6)
+    for _ in range(20):
+        # until asking changes nothing
+        for i, query in enumerate((requests.TYPES, requests.RETAINED, requests.TYPES)):
+            reply = heap.helper.ask(query, (), flags=0, limit=1)
+            wrong += [caveat for caveat in reply["caveats"] if caveat["kind"] == "freed-object"]
+            figures[2 * i], figures[2 * i + 1] = reply["size"], reply["objects"]
+            reply = heap.helper.block = None
+        if figures[0:2] == figures[4:6]:
+            break
+    return wrong + ([str(figures)] if figures[0:2] != figures[2:4] else [])
+
+
+@check
+def who_has_a_damaged_reference():
+    """The note on it names the address, the holder and the place; py-referrers takes any
+    address, also of what is no object."""
+    heap = Heap()
+    gc.disable()
+    things = [[bytearray(10)] for _ in range(100)]
+    wrong = []
+    for value in (0x4141414141414141, 0x18, None):
+        items = ctypes.cast(id(things) + 24, ctypes.POINTER(ctypes.POINTER(ctypes.c_void_p)))[0]
+        back = (word(id(things[70]) + 8, 0x4141414141414141) if value is None else
+                word(ctypes.addressof(items.contents) + 8 * 70, value))
+        address = "%#x" % (value or items[70])
+        try:
+            replies = [heap.helper.ask(requests.RETAINED, (), flags=0, limit=1),
+                       heap.helper.ask(requests.REFERRERS, [address], flags=0, limit=0)]
+        finally:
+            back()
+        note = [c for c in replies[0].get("caveats", ()) if c["kind"] == "corrupt-reference"]
+        holder = "%#x" % id(things)
+        if not note or (note[0]["address"], note[0].get("holder"), note[0].get("label")) != (
+                address, holder, "[70]") or "list at %s as [70]" % holder not in note[0]["message"]:
+            wrong.append("%s: %s" % (address, note))
+        found = [(item["address"], item["label"]) for item in replies[1].get("items", ())]
+        if found != [(holder, "[70]")]:
+            wrong.append("%s: %s" % (address, replies[1]))
+    free = heap.helper.ask(requests.REFERRERS, ["0x4242424242424240"], flags=0, limit=0)
+    if free.get("items") != []:
+        wrong.append(str(free))
+    return wrong
+
+
 @check
 def layouts_only():
     """Without calling code of the interpreter the same is found, or it is said what is

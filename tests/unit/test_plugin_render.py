@@ -196,6 +196,15 @@ def test_frames_of_several_threads():
     assert found[2] == "       2      0  1.0B        1  main      app.py:2"
 
 
+def test_numbers_can_be_typed_and_what_is_cut_is_told():
+    items = [dict(FRAME, frame=1999, thread=1234, size=1, objects=1000)]
+    found = render.frames(dict(TOTAL, items=items, more={"items": 90002}), Look(), True)
+    assert found[1] == "    1234   1999  1.0B    1,000  main      app.py:2"
+    assert found[2] == "  … and 90,002 more: --frame takes their numbers, too"
+    items = [dict(LIST_A, expr="a", **FRAME)]
+    assert "Thread" in render.top(dict(TOTAL, items=items, more={}), Look(), True)[0]
+
+
 def node(kind, size, *children, **more):
     return dict({"label": None, "address": "0x1", "type": kind, "size": size,
                  "children": list(children), "more": {"children": 0, "size": 0}}, **more)
@@ -313,3 +322,17 @@ list (100.0B)+(cycle) gr\\xf6\\xdfe
     assert text.shorten("abcdefgh", 7, unicode=False) == "abc...h"
     assert text.shorten("abcdefgh", 4, unicode=False) == "a..."
     assert text.shorten("abcdefgh", 2, unicode=False) == ".."
+
+
+def test_an_object_whose_type_is_damaged_is_told_everywhere():
+    damaged = {"address": "0x7f01", "type": None, "own_size": 0, "size": 0, "objects": 1,
+               "label": None, "expr": "x", "retained": 0, "root": "C (1 reference)",
+               "steps": [{"label": None, "address": "0x7f01", "type": None}], "references": 1,
+               "paths": [{"root": "C", "expr": None, "steps": [
+                   {"label": None, "address": "0x7f01", "type": None}] * 3}]}
+    reply = dict(TOTAL, items=[damaged], more={"items": 0, "paths": 0}, tree=damaged, **{
+        key: damaged[key] for key in ("address", "type", "own_size", "paths", "retained")})
+    for render_one in (render.memory, render.top, render.drawing, render_heap.retained,
+                       render_heap.why, render_heap.referrers):
+        found = lines(render_one(reply, Look()))
+        assert "None" not in found and ("damaged" in found or "C (1" in found), found

@@ -212,6 +212,7 @@ CAVEAT_KINDS = (
     "unmeasured-frames",
     "collecting",
     "broken-list",
+    "cut-tree",
     "out-of-memory",
     "missing-binary",
     "wrong-binary",

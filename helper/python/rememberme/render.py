@@ -4,7 +4,7 @@ a Look in, lines out."""
 import collections
 
 from . import tree as _tree
-from .table import BYTES, COUNT, TEXT, Column, table
+from .table import BYTES, COUNT, NUMBER, TEXT, Column, table
 from .text import columns, count, plural, shorten
 
 _SIZE = Column("Size", BYTES)
@@ -16,11 +16,16 @@ _NODE_WIDTH = 48  # of a node's name in a drawing
 _NOTED_TYPES = 4  # by name in one note
 
 
+def type_of(item):
+    """The name of its type, as far as it has one."""
+    return item["type"] or "(damaged object)"
+
+
 def memory(reply, look):
     items = reply["items"]
     if any(item.get("expr") is None for item in items):
         return frames(reply, look)
-    rows = [[item["size"], item["objects"], item["type"], item["expr"]] for item in items]
+    rows = [[item["size"], item["objects"], type_of(item), item["expr"]] for item in items]
     rows += _together(reply, len(rows), 2)
     heads = [_SIZE, _OBJECTS, _TYPE, Column("Name", TEXT)]
     _add_allocated(heads, rows, items + [reply])
@@ -38,19 +43,19 @@ def _add_allocated(heads, rows, items):
         row.insert(at, item.get("allocated"))
 
 
-def top(reply, look):
+def top(reply, look, all_threads=False):
     """The largest locals, under the frame that they belong to, or the largest objects
     that one object reaches."""
     items = reply["items"]
     shown = [item.get("expr") or item.get("address") for item in items]
-    rows = [[item["size"], item["objects"], item["type"], name]
+    rows = [[item["size"], item["objects"], type_of(item), name]
             for item, name in zip(items, shown)]
     heads = [_SIZE, _OBJECTS, _TYPE, Column("Name", TEXT)]
     of_frames = [item for item in items if "function" in item]
     places = {(item.get("thread"), item["frame"]) for item in of_frames}
     lines = []
-    if len(places) > 1:
-        heads += [Column("Thread", COUNT), Column("Frame", COUNT), Column("Function", TEXT)]
+    if len(places) > 1 or (all_threads and of_frames):
+        heads += [Column("Thread", NUMBER), Column("Frame", NUMBER), Column("Function", TEXT)]
         for row, item in zip(rows, items):
             row += [item.get("thread"), item["frame"], item["function"]]
     elif of_frames:
@@ -66,30 +71,30 @@ def top(reply, look):
     return lines + _foot(reply, look, everything=True)
 
 
-def frames(reply, look):
+def frames(reply, look, all_threads=False):
     items = reply["items"]
-    threads = {item.get("thread") for item in items}
-    heads = [Column("Frame", COUNT), _SIZE, _OBJECTS,
+    by_thread = all_threads or len({item.get("thread") for item in items}) > 1
+    heads = [Column("Frame", NUMBER), _SIZE, _OBJECTS,
              Column("Function", TEXT), Column("Where", TEXT)]
     marked = any(item.get("selected") for item in items) and len(items) > 1
     rows = []
     for item in items:
         row = [item["frame"], item["size"], item["objects"], item["function"], _where(item)]
-        if len(threads) > 1:
+        if by_thread:
             row.insert(0, item.get("thread"))
         if marked:
             row.insert(0, "*" if item.get("selected") else None)
         rows.append(row)
-    if len(threads) > 1:
-        heads.insert(0, Column("Thread", COUNT))
+    if by_thread:
+        heads.insert(0, Column("Thread", NUMBER))
     if marked:
         heads.insert(0, Column("", TEXT))
     if not items:
         return ["No Python frames."] + caveats(reply, look)
     _add_allocated(heads, rows, items)
     more = reply.get("more", {}).get("items", 0)
-    lines = ["  … and %s more" % count(more)] if more else []
-    return table(heads, rows, look) + lines + _foot(reply, look, everything=len(items) > 1)
+    rest = ["  … and %s more: --frame takes their numbers, too" % count(more)] if more else []
+    return table(heads, rows, look) + rest + _foot(reply, look, everything=len(items) > 1)
 
 
 def drawing(reply, look, labels=False):
@@ -102,8 +107,8 @@ def drawing(reply, look, labels=False):
         if "rest" in node:
             return look.plain("… and %s more (%s)" % (count(node["rest"]["children"]),
                                                       _sizes(node["rest"], look)))
-        name = short((node["type"] or "?") if node.get("function") is None
-                     else "%s %s" % (node["type"], node["function"]))
+        name = short(type_of(node) if node.get("function") is None
+                     else "%s %s" % (type_of(node), node["function"]))
         if labels and node.get("label"):
             name = "%s: %s" % (short(node["label"]), name)
         if node.get("cycle"):

@@ -1,8 +1,8 @@
 """Replies about the whole heap turned into text. Pure functions: a reply (the dict of
 rememberme.h) and a Look in, lines out."""
 
-from .render import caveats
-from .table import ADDRESS, BYTES, COUNT, TEXT, Column, table
+from .render import caveats, type_of
+from .table import ADDRESS, BYTES, COUNT, NUMBER, TEXT, Column, table
 from .text import count, plural
 
 _RETAINED = Column("Retained", BYTES)
@@ -60,7 +60,7 @@ def _total(reply, look):
 def retained(reply, look):
     items = reply["items"]
     if "types" not in reply:
-        rows = [[item["retained"], item["objects"], item["type"], item["address"], item["expr"]]
+        rows = [[item["retained"], item["objects"], type_of(item), item["address"], item["expr"]]
                 for item in items]
         if len(rows) > 1:
             rows.append([reply["retained"], reply["objects"], None, None, "together"])
@@ -70,7 +70,7 @@ def retained(reply, look):
     lines += holders(items, look)
     lines += ["", look.strong("Classes, by what their instances retain together")]
     lines += table([_RETAINED, _OBJECTS, Column("Instances", COUNT), _TYPE],
-                   [[item["retained"], item["objects"], item["instances"], item["type"]]
+                   [[item["retained"], item["objects"], item["instances"], type_of(item)]
                     for item in reply["types"]], look)
     lines += ["", look.strong("Modules")]
     lines += table([_RETAINED, _OBJECTS, Column("Module", TEXT)],
@@ -82,7 +82,7 @@ def retained(reply, look):
 def holders(items, look):
     """A table of objects that have a path."""
     return table([_RETAINED, _OBJECTS, _TYPE, _ADDRESS, Column("Held by", TEXT)],
-                 [[item["retained"], item["objects"], item["type"], item["address"],
+                 [[item["retained"], item["objects"], type_of(item), item["address"],
                    item["expr"] if _from_module(item) else chain(item)] for item in items], look)
 
 
@@ -97,14 +97,14 @@ def chain(path):
     parts = [path["root"]]
     holder = steps[0]["label"]
     if len(steps) == 1:
-        parts.append(holder or _short(steps[0]["type"]))
+        parts.append(holder or _short(type_of(steps[0])))
     for before, step in zip(steps, steps[1:]):
-        holder = holder or _short(before["type"])
+        holder = holder or _short(type_of(before))
         label = step["label"] or ""
         parts.append(holder + (" " + label if label.startswith("(") else label))
         holder = None
     if len(steps) > 1 and not steps[-1]["label"]:
-        parts.append(_short(steps[-1]["type"]))
+        parts.append(_short(type_of(steps[-1])))
     before, n_hidden, after = _ends(parts, path)
     return " → ".join(before + (["… %s more …" % count(n_hidden)] if n_hidden else []) + after)
 
@@ -118,17 +118,17 @@ def _ends(parts, path):
 
 
 def _short(name):
-    return (name or "?").rpartition(".")[2]
+    return name.rpartition(".")[2]
 
 
 def why(reply, look):
-    head = "%s at %s, %s" % (reply["type"], reply["address"], look.size(reply["own_size"]))
+    head = "%s at %s, %s" % (type_of(reply), reply["address"], look.size(reply["own_size"]))
     lines = [look.strong(head)]
     for number, path in enumerate(reply["paths"], 1):
         lines += ["", "%d. %s" % (number, chain(path))]
         if path["expr"] and len(path["steps"]) > 1:
             lines.append(look.faint("   " + path["expr"]))
-        rows = [[step["address"], step["type"], step["label"]] for step in path["steps"]]
+        rows = [[step["address"], type_of(step), step["label"]] for step in path["steps"]]
         before, n_hidden, after = _ends(rows, path)
         rows = before + ([[None, None, "… %s more" % count(n_hidden)]] if n_hidden else []) + after
         lines += table([_ADDRESS, _TYPE, Column("Held as", TEXT)], rows, look, "  ")
@@ -140,14 +140,14 @@ def why(reply, look):
 
 
 def referrers(reply, look):
-    lines = [look.strong("%s at %s, %s" % (reply["type"], reply["address"],
+    lines = [look.strong("%s at %s, %s" % (type_of(reply), reply["address"],
                                            look.size(reply["own_size"])))]
     rows = []
     for item in reply["items"]:
         place = item["label"]
         if item["references"] > 1 and item["address"]:
             place = "%s and %s more" % (place or "", count(item["references"] - 1))
-        holder = item.get("root") or item["type"]
+        holder = item.get("root") or type_of(item)
         if item.get("of"):
             holder = "%s of %s" % (holder, item["of"])
         rows.append([item["address"], holder, place])
@@ -175,7 +175,7 @@ def summary(reply, look):
     lines += ["", look.strong("Largest holders")] + holders(reply["holders"], look)
     threads = [[item.get("thread") or item["lwp"], item["frames"], item["function"] or
                 "(no Python frame)", _where(item)] for item in reply["threads"][:_THREADS]]
-    lines += [""] + table([Column("Thread", COUNT), Column("Frames", COUNT),
+    lines += [""] + table([Column("Thread", NUMBER), Column("Frames", COUNT),
                            Column("Innermost function", TEXT), Column("Where", TEXT)],
                           threads, look)
     if reply["n_threads"] > len(threads):

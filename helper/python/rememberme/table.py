@@ -5,7 +5,7 @@ import collections
 
 from .text import columns, count, human, printable, shorten, styled
 
-BYTES, COUNT, ADDRESS, TEXT = "bytes", "count", "address", "text"
+BYTES, COUNT, NUMBER, ADDRESS, TEXT = "bytes", "count", "number", "address", "text"  # NUMBER: to be typed
 
 Column = collections.namedtuple("Column", "title kind")
 

@@ -26,7 +26,7 @@ The size of a frame is that of its local variables together.
 """
 
     def render(self, reply, look, values):
-        return render.frames(reply, look)
+        return render.frames(reply, look, values.all_threads)
 
 
 COMMAND = Frames()

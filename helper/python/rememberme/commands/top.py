@@ -32,7 +32,7 @@ sizes add up to more than what they take together.
 """
 
     def render(self, reply, look, values):
-        return render.top(reply, look)
+        return render.top(reply, look, values.all_threads)
 
 
 COMMAND = Top()
