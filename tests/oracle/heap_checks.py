@@ -599,6 +599,31 @@ def who_has_a_damaged_reference():
 
 
 @check
+def where_large_objects_lie():
+    """py-summary looks up which pages of them are there: bytes of zeros have none."""
+    from rememberme import residency
+    heap = Heap()
+    size = 8 << 20
+    objects = [bytes(size), bytearray(size), [None] * (size >> 3), tuple([None]) * (size >> 3),
+               "x" * size, 1 << (8 * size), set(range(100000)), dict.fromkeys(range(100000))]
+    own = [sys.getsizeof(o) for o in objects]
+    reply = heap.ask(requests.SUMMARY)
+    large = [(int(one["address"], 16), one["size"]) for one in reply["large"]]
+    wrong = []
+    for value, n in zip(objects, own):
+        if not [1 for start, found in large if abs(found - n) < 500 and (
+                id(value) <= start <= id(value) + 64 or type(value) in (
+                    bytearray, list, set, dict))]:
+            wrong.append("%s of %d: %s" % (type(value).__name__, n, large))
+    absent = residency.absent(os.getpid(), [(id(objects[0]), own[0])] * 2)
+    if not size - 15 * 4096 <= absent <= size:  # the walk looks whether it is mapped
+        wrong.append("%d of %d bytes are absent" % (absent, size))
+    if residency.absent(os.getpid(), [(id(objects[4]), own[4])]):
+        wrong.append("some of the str is absent")
+    return wrong
+
+
+@check
 def layouts_only():
     """Without calling code of the interpreter the same is found, or it is said what is
     inferred: what undump does where a binary is missing."""

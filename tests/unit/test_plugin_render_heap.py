@@ -1,5 +1,10 @@
 """Replies about the whole heap rendered: literals in, text out."""
 
+import ctypes
+import mmap
+import os
+import struct
+
 from rememberme import process, render_heap
 from rememberme.adapter import CORE, LIVE, Target
 from rememberme.table import Look
@@ -169,8 +174,47 @@ Note: Not seen: C.
 """)
 
 
+def test_data_files_and_untouched_pages_have_rows(tmp_path):
+    """numpy.memmap's pages are told by the file's name; what was never touched is not taken from
+    the rest."""
+    size = 4 << 20
+    path = tmp_path / "table.dat"
+    path.write_bytes(b"x" * size)
+    untouched = mmap.mmap(-1, 2 * size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    untouched[:size] = b"x" * size
+    start = ctypes.addressof(ctypes.c_char.from_buffer(untouched))
+    reply = dict(SUMMARY, size=2 * size,
+                 large=[{"address": "%#x" % start, "size": 2 * size}], large_more=0)
+    with open(path, "rb") as opened:
+        table = mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ)
+        assert sum(table[::4096]) == ord("x") * (size >> 12)
+        memory = process.account(Target(LIVE, pid=os.getpid(), local=True), reply)["memory"]
+    parts = {part["title"]: part["size"] for part in memory["parts"]}
+    assert parts["in objects, but not resident: pages that were not touched yet"] == -size
+    on_disk = parts.get("pages of the file %s" % path)
+    assert on_disk == size or (on_disk is None and parts["shared memory"] >= size)
+    assert memory["rest"] >= 0 and memory["private"] >= size and memory["pss"] <= (
+        memory["private"] + memory["shared"])
+
+
+def test_shared_memory_of_a_core_has_a_row(tmp_path):
+    names = b"/dev/shm/psm\0/usr/bin/python3\0"
+    note = struct.pack("<QQ4Q2Q", 2, 4096, 0x10000, 0x14000, 0, 0x400000, 0x402000, 0) + names
+    note = struct.pack("<III", 5, len(note), 0x46494c45) + b"CORE\0\0\0\0" + note
+    loads = [(0x10000, 0x3000), (0x20000, 0x5000)]
+    data = b"\x7fELF".ljust(32, b"\0") + struct.pack("<Q", 64) + b"\0" * 14 + struct.pack(
+        "<HH", 56, 1 + len(loads)) + b"\0" * 6
+    data += struct.pack("<IIQQQQQQ", 4, 0, 64 + 3 * 56, 0, 0, len(note), 0, 4)
+    for start, size in loads:
+        data += struct.pack("<IIQQQQQQ", 1, 6, 4096, start, 0, size, size, 4096)
+    (tmp_path / "core").write_bytes(data + note)
+    memory = process.account(Target(CORE, core_path=str(tmp_path / "core")),
+                             dict(SUMMARY, size=0))["memory"]
+    assert memory["total"] == 0x8000
+    assert memory["parts"][0] == {"title": "shared memory", "size": 0x3000}
+
+
 def test_account_adds_up(tmp_path):
-    import os
     for target in (Target(LIVE, pid=os.getpid(), local=True),):
         for size in (1000, 1 << 50):  # the second: more than is resident
             found = process.account(target, dict(SUMMARY, size=size))["memory"]

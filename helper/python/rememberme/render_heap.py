@@ -168,6 +168,10 @@ def summary(reply, look):
     lines = [look.strong("%s, CPython %s, %s" % (title, process["python"],
                                                  plural(reply["n_threads"], "Python thread"))), ""]
     lines += table([Column("", BYTES), Column("Memory", TEXT)], _accounts(reply), look)
+    memory = process["memory"] or {}
+    if "pss" in memory:
+        lines.append("Private to the process %s, shared with others %s, its share of all (PSS) %s."
+                     % tuple(look.size(memory[key]) for key in ("private", "shared", "pss")))
     lines += [look.faint("Note: " + note) for note in process["notes"]]
     lines += [""] + table([_SIZE, _OBJECTS, Column("Largest types", TEXT)],
                           [[item["size"], item["objects"], type_name(item)]
