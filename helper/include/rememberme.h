@@ -125,9 +125,10 @@ enum rme_flag {
 
 /* What some questions are told besides, in rme_request.options. */
 enum rme_option {
-	RME_SORT_COUNT = 1u << 0, /* TYPES: by number of objects, not by size */
-	RME_BY_MODULE = 1u << 1,  /* TYPES: a row per module, with its types */
-	RME_BY_LENGTH = 1u << 2   /* TYPES: with the lengths of strings and containers */
+	RME_SORT_COUNT = 1u << 0,  /* TYPES: by number of objects, not by size */
+	RME_BY_MODULE = 1u << 1,   /* TYPES: a row per module, with its types */
+	RME_BY_LENGTH = 1u << 2,   /* TYPES: with the lengths of strings and containers */
+	RME_HIDE_CLASSES = 1u << 3 /* TREE: classes are no nodes below the root */
 };
 
 /* A table inside the request: `count` elements at `offset` bytes from the start

@@ -112,6 +112,33 @@ static bool enter(struct tree *t, rme_addr address)
 	return true;
 }
 
+/* An instance's class is not what one looks for below it. True: some were left out. */
+static bool hide_classes(struct tree *t)
+{
+	struct rme_children *c = &t->children;
+	struct rme_python *py = &t->ctx->py;
+	struct rme_guard guard;
+	volatile uint64_t n = 0;
+
+	if (!(t->ctx->request->options & RME_HIDE_CLASSES))
+		return false;
+	for (volatile uint64_t i = 0; i < c->n_refs; i = i + 1) {
+		volatile bool is_class = false;
+		if (RME_GUARD(t->ctx->guards, &guard)) {
+			struct rme_type *type = rme_type_get(py, rme_type_of(py, c->refs[i]));
+			is_class = type && type->is_type;
+			rme_guard_pop(t->ctx->guards, &guard);
+		}
+		if (!is_class) {
+			c->refs[n] = c->refs[i];
+			n = n + 1;
+		}
+	}
+	bool hidden = n < c->n_refs;
+	c->n_refs = n;
+	return hidden;
+}
+
 /* Writes the node's own members and, where there are any to draw, begins its
  * children. */
 static void begin_node(struct tree *t, const struct level *parent, const struct rme_child *child)
@@ -130,6 +157,7 @@ static void begin_node(struct tree *t, const struct level *parent, const struct 
 	t->children.n_refs = 0;
 	if (!cycle)
 		rme_children_collect(&t->children, child->address);
+	bool hidden = hide_classes(t);
 	bool deep = t->depth > t->max_depth;
 	uint64_t n = t->children.n_refs < t->max_children ? t->children.n_refs : t->max_children;
 	bool cut = !deep && n && parent && t->n_nodes + n > MAX_NODES;
@@ -139,7 +167,7 @@ static void begin_node(struct tree *t, const struct level *parent, const struct 
 		rme_json_array(&ctx->json, "children");
 		level->n_rest = t->children.n_refs;
 		if (level->n_rest)
-			rme_children_joint(&t->children, child->address, &child->size,
+			rme_children_joint(&t->children, hidden ? 0 : child->address, &child->size,
 			                   &level->rest);
 		return;
 	}

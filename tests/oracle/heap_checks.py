@@ -624,6 +624,27 @@ def where_large_objects_lie():
 
 
 @check
+def trees_without_classes():
+    """Classes are no nodes of an indented tree; all else is as it was."""
+    heap = Heap()
+    things = [leaks.Thing() for _ in range(3)] + [leaks.Thing]
+    trees = [heap.ask(requests.TREE, id(things), depth=3, limit=0, options=options)["tree"]
+             for options in (0, requests.HIDE_CLASSES)]
+    found = [[child["address"] for child in tree["children"]] for tree in trees]
+    expected = ["%#x" % id(thing) for thing in things]
+    wrong = []
+    if set(found[0]) != set(expected) or set(found[1]) != set(expected[:3]):
+        wrong.append(str(found))
+    classes = [[node["address"] for child in tree["children"] for node in child["children"]
+                if node["address"] == expected[3]] for tree in trees]
+    if len(classes[0]) < 3 or classes[1]:
+        wrong.append(str(classes))
+    if trees[0]["size"] != trees[1]["size"]:
+        wrong.append("%d, %d" % (trees[0]["size"], trees[1]["size"]))
+    return wrong
+
+
+@check
 def layouts_only():
     """Without calling code of the interpreter the same is found, or it is said what is
     inferred: what undump does where a binary is missing."""

@@ -219,7 +219,7 @@ def test_config_shows_and_sets(asked):
     assert commands.run(live, "py-config", 'binaries "/usr"').output == "binaries is /usr.\n"
     shown = json.loads(commands.run(live, "py-config", "--json").output)["settings"]
     assert shown == {"inject": "auto", "classes": "on", "references": "owned", "keep": "on",
-                     "limit": 25, "depth": 3, "binaries": "/usr"}
+                     "limit": 25, "tree": "drawing", "depth": 3, "binaries": "/usr"}
     assert commands.run(live, "py-config", 'binaries ""').output == "binaries is not set.\n"
     assert "limit       25       N" in commands.run(live, "py-config", "").output
 
@@ -234,7 +234,7 @@ def test_config_shows_and_sets(asked):
     ("py-memory", "cache.", 0, []),
     ("py-memory", 'cache["', 0, []),
     ("py-frames", "", 0, []),
-    ("py-config", "", 0, ["inject", "classes", "references", "keep", "limit", "depth",
+    ("py-config", "", 0, ["inject", "classes", "references", "keep", "limit", "tree", "depth",
                            "binaries"]),
     ("py-config", "re", 0, ["references"]),
     ("py-config", "references t", 11, ["traverse"]),

@@ -237,6 +237,24 @@ dict (300.0B)┤
              └list (84.0B)─int (28.0B)"""
 
 
+def test_an_indented_tree():
+    error = node("ConnectionResetError", 263192, label="[0]")
+    look = Look()
+    look.indented = True
+    tree = node("list", 52640000, *[error] * 200 + [
+        node("dict", 232, node("int", 28, label='["a"]'), node("int", 28), label="[200]",
+             address="0x7f08"), node("list", 100, cycle=True, address="0x7f09")],
+        **{"more": {"children": 3, "size": 84}, "address": "0x7f01"})
+    assert drawn(tree, look, labels=True) == """\
+list 50.2MiB 0x7f01
+  200 × ConnectionResetError 50.2MiB
+  [200]: dict 232.0B 0x7f08
+    ["a"]: int 28.0B 0x1
+    int 28.0B 0x1
+  ↺ list 0x7f09
+  … and 3 more (84.0B)"""
+
+
 def test_drawing_is_bounded():
     root = node("list", 9 << 20, node("list", 9 << 20, cycle=True), label="b",
                 more={"children": 9990, "size": 1258291})

@@ -46,6 +46,7 @@ ALLOCATED = 64
 SORT_COUNT = 1
 BY_MODULE = 2
 BY_LENGTH = 4
+HIDE_CLASSES = 8
 
 # enum rme_step_kind
 STEP_NAME = 1

@@ -2,6 +2,7 @@
 a Look in, lines out."""
 
 import collections
+import itertools
 
 from . import tree as _tree
 from .table import BYTES, COUNT, NUMBER, TEXT, Column, table
@@ -13,6 +14,7 @@ _OBJECTS = Column("Objects", COUNT)
 _TYPE = Column("Type", TEXT)
 
 _NODE_WIDTH = 48  # of a node's name in a drawing
+_FOLDED_FROM = 3  # children that are alike
 _NOTED_TYPES = 4  # by name in one note
 
 
@@ -97,20 +99,65 @@ def frames(reply, look, all_threads=False):
     return table(heads, rows, look) + rest + _foot(reply, look, everything=len(items) > 1)
 
 
-def drawing(reply, look, labels=False):
-    root = reply["tree"]
+def indented(reply, look, labels=False):
+    """The tree from top to bottom: size, place, type and address of each object, what is alike
+    of one parent in one line."""
+    lines = []
+    pending = [(0, reply["tree"])]
+    while pending:
+        level, node = pending.pop()
+        lines.append("  " * level + _line_of(node, look, labels))
+        below = [(level + 1, child) for child in _folded(node.get("children", []))]
+        more = node.get("more") or {"children": 0}
+        if more["children"]:
+            below.append((level + 1, {"rest": more}))
+        pending += reversed(below)
+    return lines + _foot(reply, look)
 
-    def short(text):
-        return shorten(look.plain(text), _NODE_WIDTH, look.unicode)
+
+def _folded(children):
+    """The children, but one node for three or more that stand together and are alike."""
+    for (_, _, cycle), run in itertools.groupby(
+            children, lambda node: (node["type"], node["size"], bool(node.get("cycle")))):
+        run = list(run)
+        if len(run) < _FOLDED_FROM or cycle:
+            for node in run:
+                yield node
+        else:
+            yield {"alike": len(run), "type": run[0]["type"], "size": len(run) * run[0]["size"]}
+
+
+def _line_of(node, look, labels):
+    if "rest" in node:
+        return "… and %s more (%s)" % (count(node["rest"]["children"]), _sizes(node["rest"], look))
+    name = _short(type_of(node) if node.get("function") is None
+                  else "%s %s" % (type_of(node), node["function"]), look)
+    if "alike" in node:
+        return "%s × %s %s" % (count(node["alike"]), name, look.size(node["size"]))
+    if labels and node.get("label"):
+        name = "%s: %s" % (_short(node["label"], look), name)
+    if node.get("cycle"):
+        return "↺ %s %s" % (name, node["address"])
+    return " ".join(filter(None, (name, _sizes(node, look), node.get("address"))))
+
+
+def _short(text, look):
+    return shorten(look.plain(text), _NODE_WIDTH, look.unicode)
+
+
+def drawing(reply, look, labels=False):
+    if look.indented:
+        return indented(reply, look, labels)
+    root = reply["tree"]
 
     def label_of(node):
         if "rest" in node:
             return look.plain("… and %s more (%s)" % (count(node["rest"]["children"]),
                                                       _sizes(node["rest"], look)))
-        name = short(type_of(node) if node.get("function") is None
-                     else "%s %s" % (type_of(node), node["function"]))
+        name = _short(type_of(node) if node.get("function") is None
+                      else "%s %s" % (type_of(node), node["function"]), look)
         if labels and node.get("label"):
-            name = "%s: %s" % (short(node["label"]), name)
+            name = "%s: %s" % (_short(node["label"], look), name)
         if node.get("cycle"):
             return look.plain("↺ ") + name
         return "%s (%s)" % (name, _sizes(node, look))

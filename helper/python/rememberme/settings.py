@@ -31,6 +31,10 @@ A large one, for the next question: in a file without a name in the folder for t
 about 20 bytes per object. It is built anew when the process has run, and for a remote process always."""),
     Setting("limit", 10, int, "how many rows a table has, or children a node of a tree", """
 0: no limit."""),
+    Setting("tree", "drawing", ("drawing", "indented"), "how a tree is shown", """
+`drawing`: from left to right, as the rememberme package does. `indented`: from top to bottom, a line for
+each object, with its address; what is alike is one line, and classes are left out unless --classes
+asks for them."""),
     Setting("depth", 3, int, "how many levels a tree has below its root", """
 0: no limit."""),
     Setting("binaries", "", str, "the folder that holds the files which a core names", """

@@ -17,6 +17,8 @@ class Look(object):
     """How text is to look: `exact` bytes, at most `width` columns (None: any),
     `styled` with escape sequences, `unicode` when more than ASCII can be shown."""
 
+    indented = False  # a tree grows downward
+
     def __init__(self, exact=False, width=None, styled=False, unicode=True):
         self.exact = exact
         self.width = width

@@ -49,7 +49,7 @@ class Query(Command):
         """The limit of the question; None: that of the settings."""
         return getattr(values, "limit", None)
 
-    def options_of(self, values):
+    def options_of(self, values, settings):
         """What the question is told besides: enum rme_option."""
         return 0
 
@@ -89,13 +89,16 @@ class Query(Command):
             exprs = [expr.parse(word, adapter.evaluate) for word in values.words]
             asked = session.question(
                 adapter, settings, target, self.query, exprs, frame, all_threads,
-                self.limit_of(values), getattr(values, "depth", None), self.options_of(values),
+                self.limit_of(values), getattr(values, "depth", None),
+                self.options_of(values, settings),
                 request.ALLOCATED if getattr(values, "allocated", False) else 0)
             reply = session.answer(adapter, settings, target, asked)
         self.add(target, reply)
         if values.json:
             return [_json(self.name, target, None if all_threads else asked.thread, reply)]
-        return self.render(reply, look_of(adapter, values.bytes), values)
+        look = look_of(adapter, values.bytes)
+        look.indented = settings.tree == "indented"
+        return self.render(reply, look, values)
 
     def complete(self, adapter, settings, before, last):
         flags = {option.flag: option for option in self.all_options()}

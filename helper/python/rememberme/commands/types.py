@@ -34,7 +34,7 @@ py-retained tells what they keep alive.
   All together 21.8MiB in 75,439 objects.
 """
 
-    def options_of(self, values):
+    def options_of(self, values, settings):
         options = request.SORT_COUNT if values.sort == "count" else 0
         return options | {"module": request.BY_MODULE, "length": request.BY_LENGTH,
                           None: 0}[values.by]
