@@ -75,6 +75,7 @@
 	KIND(UNMEASURED_FRAMES, "unmeasured-frames") \
 	KIND(COLLECTING, "collecting") \
 	KIND(BROKEN_LIST, "broken-list") \
+	KIND(NO_ROOM, "no-room") \
 	KIND(CUT_TREE, "cut-tree") \
 	KIND(OUT_OF_MEMORY, "out-of-memory") \
 	KIND(MISSING_BINARY, "missing-binary") \

@@ -75,7 +75,9 @@ static int collect_one(void *object, void *arg)
 {
 	struct rme_children *c = arg;
 
-	if (object && c->n_refs < c->max_refs)
+	if (object && c->n_refs == c->max_refs)
+		c->ctx->n_no_room++;
+	else if (object)
 		c->refs[c->n_refs++] = (rme_addr)object;
 	return 0;
 }

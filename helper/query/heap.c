@@ -98,7 +98,9 @@ static void faulted(void *arg, rme_addr object)
 
 static void add_namespace(struct rme_query_ctx *ctx, rme_addr dict)
 {
-	if (dict && ctx->n_namespaces < MAX_NAMESPACES)
+	if (dict && ctx->n_namespaces == MAX_NAMESPACES)
+		ctx->n_no_room++;
+	else if (dict)
 		ctx->namespaces[ctx->n_namespaces++] = dict;
 }
 

@@ -83,6 +83,7 @@ static void set_size(struct build *b, uint64_t size)
 		g->big[g->n_big++] = (struct rme_big){b->node, size};
 	} else {
 		g->size[b->node] = RME_NO_NODE - 1;
+		b->ctx->n_no_room++;
 	}
 }
 
@@ -212,8 +213,12 @@ static void add_named(struct build *b)
 		bool is_word = i >= n_all;
 		struct rme_root root = is_word ? w->words[i - n_all] : w->roots[i];
 		uint32_t node = rme_index_node(&b->g->index, root.object), *left;
-		if (node == RME_NO_NODE || n == w->max_roots)
+		if (node == RME_NO_NODE)
 			continue;
+		if (n == w->max_roots) {
+			b->ctx->n_no_room++;
+			continue;
+		}
 		left = &b->refcounts[node];
 		if (is_word && (!*left || *left == RME_NO_NODE))
 			continue;
@@ -246,9 +251,12 @@ static void add_unnamed(struct build *b)
 			add_root_edge(b, v);
 	for (uint32_t v = 0; v < g->root; v++) {
 		uint32_t n = b->refcounts[v];
-		if (!n || n == RME_NO_NODE || g->n_held == n_max ||
-		    is_static_type(b->ctx, rme_heap_graph_address(g, v)))
+		if (!n || n == RME_NO_NODE || is_static_type(b->ctx, rme_heap_graph_address(g, v)))
 			continue;
+		if (g->n_held == n_max) {
+			b->ctx->n_no_room++;
+			continue;
+		}
 		add_root_edge(b, v);
 		g->held[g->n_held++] = (struct rme_held){v, n};
 	}

@@ -13,6 +13,7 @@ struct head {
 	uint64_t n_objects, n_bytes; /* of the walk */
 	struct rme_doubts doubts;
 	uint32_t n_nodes, n_chunks, n_odd, n_named;
+	uint64_t n_no_room;
 	uint32_t lists, exhausted;
 };
 
@@ -128,6 +129,7 @@ static void describe(struct kept *k)
 	k->head->n_nodes = g->root;
 	k->head->n_chunks = (uint32_t)g->index.n_chunks;
 	k->head->n_named = g->n_named;
+	k->head->n_no_room = k->ctx->n_no_room;
 	k->head->lists = k->ctx->lists;
 	k->head->exhausted = k->ctx->walk.exhausted;
 }
@@ -321,6 +323,7 @@ bool rme_kept_take(struct rme_heap_graph *g, struct rme_query_ctx *ctx)
 	if (!sound_edges(&g->out, &head) || !take_index(&k, bitmaps, odd))
 		return false;
 	rme_whole_resume(&g->whole, ctx, head.n_named);
+	ctx->n_no_room += head.n_no_room;
 	ctx->lists = head.lists;
 	g->whole.walk.n_objects = head.n_objects;
 	g->whole.walk.n_bytes = head.n_bytes;

@@ -55,6 +55,7 @@ struct rme_query_ctx {
 	uint32_t lists;        /* enum rme_lists: whether the collector's are complete */
 	bool over_budget;      /* some sizes were not taken one by one */
 	bool cut;              /* a tree was too large to be drawn as deep as it was asked for */
+	uint64_t n_no_room;    /* what a list of this helper had no room for */
 	uint64_t n_unmeasured; /* frames without a size of their own */
 	struct rme_python_thread thread; /* the selected one, if tstate */
 	struct rme_frame frame;          /* the selected one, if address */

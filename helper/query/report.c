@@ -311,6 +311,11 @@ void rme_report_caveats(struct rme_query_ctx *ctx)
 		       ": after 20,000 nodes the children of others are only counted; a smaller "
 		       "--depth or --limit shows less "
 		       "of each and more of all");
+	if (ctx->n_no_room)
+		caveat(
+		    ctx, RME_CAVEAT_NO_ROOM, 0, ctx->n_no_room, 0,
+		    " variable(s), frame(s), references or roots are more than there is room for",
+		    ": they are left out, so what only they lead to is missing");
 	if (ctx->n_unmeasured)
 		caveat(ctx, RME_CAVEAT_UNMEASURED_FRAMES, 0, ctx->n_unmeasured, 0,
 		       " frame(s) were not measured one by one",

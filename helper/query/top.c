@@ -41,7 +41,9 @@ static int add_local(void *arg, rme_addr name, rme_addr value)
 {
 	struct locals *l = arg;
 
-	if (l->n_rows < MAX_ROWS) {
+	if (l->n_rows == MAX_ROWS) {
+		l->ctx->n_no_room++;
+	} else {
 		struct row *row = &l->rows[l->n_rows];
 		*row =
 		    (struct row){name, value, {0}, (uint32_t)l->n_frames - 1, (uint32_t)l->n_rows};
@@ -54,8 +56,10 @@ static int add_frame(void *arg, const struct rme_frame *frame)
 {
 	struct locals *l = arg;
 
-	if (l->n_frames == l->max_frames)
-		return 1;
+	if (l->n_frames == l->max_frames) {
+		l->ctx->n_no_room++;
+		return 0;
+	}
 	l->frames[l->n_frames++] = (struct frame_row){*frame, *l->thread};
 	return rme_locals_each(&l->ctx->py, frame, add_local, l);
 }

@@ -195,7 +195,11 @@ static int add_local(void *arg, rme_addr name, rme_addr value)
 {
 	struct tree *t = arg;
 
-	if (t->n_locals < t->max_locals && rme_heap_inside(t->ctx, value)) {
+	if (!rme_heap_inside(t->ctx, value))
+		return 0;
+	if (t->n_locals == t->max_locals) {
+		t->ctx->n_no_room++;
+	} else {
 		t->local_names[t->n_locals] = name;
 		t->local_values[t->n_locals++] = value;
 	}

@@ -66,10 +66,12 @@ static void add_root(void *arg, const struct rme_root *root)
 	if (root->kind == RME_ROOT_STACK) {
 		if (w->n_words < MAX_WORDS)
 			w->words[w->n_words++] = *root;
+		else
+			w->ctx->n_no_room++;
 		return;
 	}
 	if (w->n_roots == w->max_roots) {
-		w->walk.exhausted = true;
+		w->ctx->n_no_room++;
 		return;
 	}
 	if (root->kind == RME_ROOT_INTERPRETER && !root->interp_id &&

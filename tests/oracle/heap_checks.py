@@ -645,6 +645,27 @@ def trees_without_classes():
 
 
 @check
+def more_frames_than_there_is_room_for():
+    """py-top of all threads lists 65,536 frames, and says that there are more."""
+    heap = Heap()
+    replies = []
+
+    def recurse(n):
+        if n:
+            recurse(n - 1)
+        else:
+            replies.append(heap.helper.ask(requests.TOP, (), flags=requests.ALL_THREADS, limit=1))
+
+    sys.setrecursionlimit(100000)
+    threading.stack_size(1 << 29)
+    thread = threading.Thread(target=recurse, args=(66000,))
+    thread.start()
+    thread.join()
+    kinds = [c["kind"] for c in replies[0].get("caveats", ())]
+    return [] if "no-room" in kinds else [str(replies[0])[-1000:]]
+
+
+@check
 def layouts_only():
     """Without calling code of the interpreter the same is found, or it is said what is
     inferred: what undump does where a binary is missing."""

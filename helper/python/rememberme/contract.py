@@ -213,6 +213,7 @@ CAVEAT_KINDS = (
     "unmeasured-frames",
     "collecting",
     "broken-list",
+    "no-room",
     "cut-tree",
     "out-of-memory",
     "missing-binary",
