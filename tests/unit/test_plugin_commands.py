@@ -257,3 +257,29 @@ def test_completion_is_silent(monkeypatch, capfd, error):
     monkeypatch.setattr(inject, "answer", answer)
     assert commands.complete(Live(), "py-memory", "ca") == (2, [])
     assert capfd.readouterr() == ("", "")
+
+
+def test_top_says_where_more_is(monkeypatch):
+    """The innermost frame of a program that waits has next to nothing."""
+    frame = {"thread": 1, "frame": 3, "function": "serve", "file": "app.py", "line": 9,
+             "size": 3 << 20, "objects": 9000, "selected": False}
+    replies = {request.TOP: dict(REPLY, more={"items": 0}),
+               request.FRAMES: dict(REPLY, items=[dict(frame, size=None), frame,
+                                                  dict(frame, frame=4, size=10)])}
+    queries = []
+
+    def answer(adapter, settings, target, asked):
+        queries.append((asked.query, bool(asked.flags & request.ALL_THREADS)))
+        return json.loads(json.dumps(replies[asked.query]))
+
+    monkeypatch.setattr("rememberme.session.answer", answer)
+    assert commands.run(Live(), "py-top", "").output == """\
+No local variables.
+Note: most is in thread 1, frame 3, serve at app.py:9: 3.0MiB; py-top --thread 1 --frame 3 shows it.
+"""
+    assert queries == [(request.TOP, False), (request.FRAMES, True)]
+    del queries[:]
+    commands.run(Live(), "py-top", "--frame 0")
+    replies[request.TOP]["objects"] = 1000
+    commands.run(Live(), "py-top", "")
+    assert queries == [(request.TOP, False)] * 2

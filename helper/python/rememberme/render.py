@@ -73,6 +73,14 @@ def top(reply, look, all_threads=False):
     return lines + _foot(reply, look, everything=True)
 
 
+def elsewhere(frame, look):
+    """Where more is to be seen than in the frame that was asked about."""
+    thread = frame.get("thread")
+    return [look.faint("Note: most is in %s: %s; py-top %s--frame %d shows it." % (
+        _place(frame), look.size(frame["size"]),
+        "" if thread is None else "--thread %d " % thread, frame["frame"]))]
+
+
 def frames(reply, look, all_threads=False):
     items = reply["items"]
     by_thread = all_threads or len({item.get("thread") for item in items}) > 1

@@ -53,6 +53,10 @@ class Query(Command):
         """What the question is told besides: enum rme_option."""
         return 0
 
+    def hints(self, adapter, settings, target, reply, look, values):
+        """Lines about what to ask instead, where the answer is as good as empty."""
+        return []
+
     def add(self, target, reply):
         """Adds to the reply what is known on this side."""
 
@@ -98,7 +102,8 @@ class Query(Command):
             return [_json(self.name, target, None if all_threads else asked.thread, reply)]
         look = look_of(adapter, values.bytes)
         look.indented = settings.tree == "indented"
-        return self.render(reply, look, values)
+        return self.render(reply, look, values) + self.hints(
+            adapter, settings, target, reply, look, values)
 
     def complete(self, adapter, settings, before, last):
         flags = {option.flag: option for option in self.all_options()}

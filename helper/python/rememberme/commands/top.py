@@ -1,7 +1,11 @@
 """py-top: what is largest."""
 
-from .. import arguments, render, request
+from .. import arguments, render, request, session
+from ..errors import Failure
 from .base import Query
+
+
+_NOTHING = 20  # objects: this few are next to nothing
 
 
 class Top(Query):
@@ -30,6 +34,21 @@ sizes add up to more than what they take together.
   Together 252.0B in 5 objects, shared objects once.
   Without classes and code: 252.0B.
 """
+
+    def hints(self, adapter, settings, target, reply, look, values):
+        """A program that waits does so in a small function of some library."""
+        if values.words or values.all_threads or values.frame is not None or (
+                reply["objects"] > _NOTHING):
+            return []
+        try:
+            asked = session.question(adapter, settings, target, request.FRAMES, all_threads=True)
+            frames = session.answer(adapter, settings, target, asked)["items"]
+        except Failure:
+            return []  # the question that was asked has its answer
+        largest = max(frames, key=lambda frame: frame["size"] or 0, default=None)
+        if not largest or (largest["size"] or 0) <= 2 * reply["size"]:
+            return []
+        return render.elsewhere(largest, look)
 
     def render(self, reply, look, values):
         return render.top(reply, look, values.all_threads)
