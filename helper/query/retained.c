@@ -223,7 +223,15 @@ static void leave(void *arg, uint32_t w)
 		r->entry = 0;
 }
 
-static void report_classes(struct retained *r)
+/* Such as holds what others made: of these, every program has many. */
+static bool is_plain(const struct rme_type *t)
+{
+	return t->exact && t->kind != RME_KIND_OTHER && t->kind != RME_KIND_EXCEPTION &&
+	       t->kind != RME_KIND_NDARRAY;
+}
+
+/* `telling`: without those of the interpreter's own that are plain. */
+static void report_classes(struct retained *r, const char *key, bool telling)
 {
 	const struct rme_dominated_visitor visitor = {enter, leave, r};
 	struct rme_heap_graph *g = r->g;
@@ -235,8 +243,9 @@ static void report_classes(struct retained *r)
 		return;
 	r->n_best = 0;
 	for (uint32_t i = 1; i < r->n_classes; i++)
-		rank(r, i, r->classes[i].bytes);
-	rme_json_array(j, "types");
+		if (!telling || !is_plain(r->classes[i].type))
+			rank(r, i, r->classes[i].bytes);
+	rme_json_array(j, key);
 	for (uint64_t i = 0; i < r->n_best; i++) {
 		const struct class *c = &r->classes[r->best[i].index];
 		rme_json_open(j, NULL);
@@ -321,7 +330,7 @@ static void list(struct retained *r)
 	if (!begin_list(r))
 		return;
 	report_objects(r, "items");
-	report_classes(r);
+	report_classes(r, "types", false);
 	report_modules(r);
 	rme_json_unsigned(&ctx->json, "size", r->g->dominators.bytes[0]);
 	rme_json_unsigned(&ctx->json, "objects", r->g->dominators.nodes[0]);
@@ -331,8 +340,10 @@ void rme_retained_objects(struct rme_heap_graph *g, uint64_t limit, const char *
 {
 	struct retained r = {.ctx = g->whole.ctx, .g = g, .limit = limit};
 
-	if (begin_list(&r))
-		report_objects(&r, key);
+	if (!begin_list(&r))
+		return;
+	report_objects(&r, key);
+	report_classes(&r, "by_class", true);
 }
 
 /* What would be freed if all of the objects went. For one object a search is quicker than

@@ -666,6 +666,28 @@ def more_frames_than_there_is_room_for():
 
 
 @check
+def what_two_hold_is_told_by_class():
+    """Tasks that a list and the loop hold are in no object's figure; py-summary tells them by
+    their class."""
+    heap = Heap()
+
+    class Task:
+        def __init__(self):
+            self.payload = bytearray(20000)
+
+    tasks = [Task() for _ in range(200)]
+    timers = list(tasks)
+    own = 200 * sys.getsizeof(tasks[0].payload)
+    rows = [row for row in heap.ask(requests.SUMMARY)["by_class"]
+            if row["address"] == "%#x" % id(Task)]
+    del timers
+    if len(rows) != 1 or rows[0]["instances"] != 200 or not (
+            own < rows[0]["retained"] < own + 200 * 500):
+        return [str(rows)]
+    return []
+
+
+@check
 def layouts_only():
     """Without calling code of the interpreter the same is found, or it is said what is
     inferred: what undump does where a binary is missing."""

@@ -262,10 +262,11 @@ def test_completion_is_silent(monkeypatch, capfd, error):
 def test_top_says_where_more_is(monkeypatch):
     """The innermost frame of a program that waits has next to nothing."""
     frame = {"thread": 1, "frame": 3, "function": "serve", "file": "app.py", "line": 9,
-             "size": 3 << 20, "objects": 9000, "selected": False}
+             "size": 3 << 20, "objects": 9000, "size_without_classes": 2 << 20, "selected": False}
     replies = {request.TOP: dict(REPLY, more={"items": 0}),
-               request.FRAMES: dict(REPLY, items=[dict(frame, size=None), frame,
-                                                  dict(frame, frame=4, size=10)])}
+               request.FRAMES: dict(REPLY, items=[
+                   dict(frame, size=None, size_without_classes=None), frame,
+                   dict(frame, frame=4, size=4 << 20, size_without_classes=10)])}
     queries = []
 
     def answer(adapter, settings, target, asked):
@@ -280,6 +281,6 @@ Note: most is in thread 1, frame 3, serve at app.py:9: 3.0MiB; py-top --thread 1
     assert queries == [(request.TOP, False), (request.FRAMES, True)]
     del queries[:]
     commands.run(Live(), "py-top", "--frame 0")
-    replies[request.TOP]["objects"] = 1000
+    replies[request.TOP]["size_without_classes"] = 20000
     commands.run(Live(), "py-top", "")
     assert queries == [(request.TOP, False)] * 2

@@ -148,7 +148,7 @@ app.Session at 0x7f01, 48.0B
   … and 4 more (--limit 0 shows all)"""
 
 
-SUMMARY = {"size": 1 << 20, "objects": 9990, "types": [], "holders": [], "n_threads": 2,
+SUMMARY = {"size": 1 << 20, "objects": 9990, "types": [], "holders": [], "by_class": [], "n_threads": 2,
            "arenas": {"arenas": 3, "free": 1 << 19},
            "threads": [{"thread": 1, "lwp": 77, "frames": 2, "function": "main", "file": "app.py",
                         "line": 9},

@@ -69,14 +69,18 @@ def retained(reply, look):
     lines = [look.strong("Objects, none of them within another")]
     lines += holders(items, look)
     lines += ["", look.strong("Classes, by what their instances retain together")]
-    lines += table([_RETAINED, _OBJECTS, Column("Instances", COUNT), _TYPE],
-                   [[item["retained"], item["objects"], item["instances"], type_of(item)]
-                    for item in reply["types"]], look)
+    lines += _classes(reply["types"], look)
     lines += ["", look.strong("Modules")]
     lines += table([_RETAINED, _OBJECTS, Column("Module", TEXT)],
                    [[item["retained"], item["objects"], item["module"]]
                     for item in reply["modules"]], look)
     return lines + [""] + _total(reply, look)
+
+
+def _classes(items, look):
+    return table([_RETAINED, _OBJECTS, Column("Instances", COUNT), _TYPE],
+                 [[item["retained"], item["objects"], item["instances"], type_of(item)]
+                  for item in items], look)
 
 
 def holders(items, look):
@@ -177,6 +181,8 @@ def summary(reply, look):
                           [[item["size"], item["objects"], type_name(item)]
                            for item in reply["types"]], look)
     lines += ["", look.strong("Largest holders")] + holders(reply["holders"], look)
+    lines += ["", look.strong("Classes, by what their instances retain together")]
+    lines += _classes(reply["by_class"], look)
     threads = [[item.get("thread") or item["lwp"], item["frames"], item["function"] or
                 "(no Python frame)", _where(item)] for item in reply["threads"][:_THREADS]]
     lines += [""] + table([Column("Thread", NUMBER), Column("Frames", COUNT),

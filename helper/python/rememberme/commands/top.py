@@ -5,7 +5,11 @@ from ..errors import Failure
 from .base import Query
 
 
-_NOTHING = 20  # objects: this few are next to nothing
+_LITTLE, _MUCH = 1 << 14, 1 << 16  # bytes without classes
+
+
+def _bare(item):
+    return item.get("size_without_classes") or 0
 
 
 class Top(Query):
@@ -38,15 +42,15 @@ sizes add up to more than what they take together.
     def hints(self, adapter, settings, target, reply, look, values):
         """A program that waits does so in a small function of some library."""
         if values.words or values.all_threads or values.frame is not None or (
-                reply["objects"] > _NOTHING):
+                _bare(reply) >= _LITTLE):
             return []
         try:
             asked = session.question(adapter, settings, target, request.FRAMES, all_threads=True)
             frames = session.answer(adapter, settings, target, asked)["items"]
         except Failure:
             return []  # the question that was asked has its answer
-        largest = max(frames, key=lambda frame: frame["size"] or 0, default=None)
-        if not largest or (largest["size"] or 0) <= 2 * reply["size"]:
+        largest = max(frames, key=_bare, default=None)
+        if not largest or _bare(largest) < max(_MUCH, 2 * _bare(reply)):
             return []
         return render.elsewhere(largest, look)
 
