@@ -59,7 +59,8 @@ static void count_length(struct rme_query_ctx *ctx, struct rme_type *t, rme_addr
 	int64_t length = length_of(&ctx->py, t, o);
 	unsigned i;
 
-	if (length < 0)
+	/* What is in an object takes a byte at least: a longer one is damaged. */
+	if (length < 0 || (uint64_t)length > size)
 		return;
 	if (!t->tally)
 		t->tally = rme_arena_alloc(ctx->arena, N_LENGTHS * sizeof(struct length));
