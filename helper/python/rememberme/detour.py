@@ -87,6 +87,60 @@ class Detour(object):
         self._write(self._at, self._former)
 
 
+class Traveller(object):
+    """A stopped thread that makes calls on a detour: what does not depend on who traces it. The
+    tracer's side has _set_out(address, arguments), which sets self._detour and self._back and
+    brings the thread into it, _run(), which returns when a call has, and _return(), which
+    puts the thread back; and _ended, or an errors.Ended."""
+
+    def __init__(self, pid, lwp, read, write):
+        self._pid = pid
+        self._lwp = lwp
+        self._read = read
+        self._write = write
+        self._ended = None
+        self._detour = self._saved = self._back = None  # while the thread is away
+        self._undo = []   # what stays to be undone: (function, arguments…)
+
+    def call(self, address, *arguments, undo=None):
+        """rax of the function at `address`, called with up to six integers; `undo` as of
+        Adapter.call. Raises CallFailed when it did not return. The thread is away then
+        until finish()."""
+        if self._ended:
+            raise self._ended
+        self._undo = [step for step in self._undo if step != (address,) + arguments]
+        if undo:
+            self._undo.append(undo)
+        try:
+            if self._detour is None:
+                self._set_out(address, arguments)
+            else:
+                self._tell(self._detour, address, arguments)
+            result = self._run()
+        except CallFailed:
+            self._undo = [step for step in self._undo if RESULT not in step]
+            self._return()
+            raise
+        self._undo = [tuple(result if value is RESULT else value for value in step)
+                      for step in self._undo]
+        return result
+
+    def _tell(self, detour, address, arguments):
+        try:
+            detour.tell(self._back, address, arguments, self._undo)
+        except Unreadable as error:
+            raise CallFailed("%s `py-config inject off` writes nothing." % error.message)
+
+    def finish(self):
+        """Undoes what is left to be undone, and puts the thread back to where it was before the
+        first call."""
+        try:
+            for step in reversed(self._undo):
+                self.call(*step)
+        finally:
+            self._return()
+
+
 def resumption(rip, rax, orig_rax):
     """(rip, rax) with which a thread goes on that is stopped with these registers: the kernel
     may be about to begin a system call again. `orig_rax` is None where it is not known."""

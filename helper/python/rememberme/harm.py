@@ -17,7 +17,7 @@ PROC = "/proc"
 
 # What an injection ended with, while nothing was different in the process afterwards: the
 # other way may still answer
-_HARMLESS = ("no-memory", "no-snapshot", "no-libc", "call-failed", "died")
+_HARMLESS = ("no-memory", "no-snapshot", "no-libc", "call-failed", "died", "out-of-memory")
 
 _AUTO = "`py-config inject auto` answers from outside"
 _CROWD = ("this debugger counts in that group too: give it more room, run the debugger outside of it, "
@@ -60,7 +60,12 @@ def guarded(settings, target, request, ask):
     if settings.inject == "on":
         if doubt is not None and doubt.fatal:
             raise doubt.failure()
-        return ask(settings)
+        try:
+            return ask(settings)
+        except Failure as failure:
+            if failure.kind != "out-of-memory":
+                raise
+            raise Failure(failure.kind, "%s; %s." % (failure.message.rstrip("."), _AUTO))
     if doubt is not None:
         if doubt.instead:
             raise doubt.failure()

@@ -52,13 +52,13 @@ def _rooms(folder):
         usage = _number(folder, usage_name)
         if usage is None:
             continue
-        # Pages of files that the kernel gives back at once
+        # Pages of files that the kernel gives back, though not all of them at once
         clean = int(stat.get(prefix + "inactive_file", 0)) - sum(
             int(stat.get(name, 0)) for name in dirty)
         for name in limit_names:
             limit = _number(folder, name)
             if limit is not None:
-                yield Room(limit - usage + max(0, clean), limit, folder, name)
+                yield Room(limit - usage + max(0, clean // 2), limit, folder, name)
 
 
 def _folders(pid, controller):

@@ -21,9 +21,8 @@ import signal
 import struct
 import threading
 
-from .adapter import RESULT
-from .detour import Detour, resumption
-from .errors import CallFailed, Ended, Unreadable
+from .detour import Detour, Traveller, resumption
+from .errors import CallFailed, Ended
 from .ptrace import signal_name
 
 _NEEDED = {"rax", "rip", "r13"}
@@ -37,21 +36,15 @@ _SYS_TGKILL = 234
 _TIME_LIMIT = 10.0  # seconds for one call; lldb itself waits 20 for an answer
 
 
-class StoppedThread(object):
+class StoppedThread(Traveller):
     """A thread of process `pid` that lldb-server has stopped. `send(packet)` returns the
     answer to a packet; `read(address, size)` and `write(address, bytes)` reach memory. Of the
     signals in `silent` lldb-server tells nothing."""
 
     def __init__(self, pid, lwp, send, read, write, silent=()):
-        self._pid = pid
-        self._lwp = lwp
+        Traveller.__init__(self, pid, lwp, read, write)
         self._send = send
-        self._read = read
-        self._write = write
         self._silent = silent
-        self._ended = None  # or the Ended that tells how
-        self._detour = self._saved = self._back = None  # while the thread is away
-        self._undo = []      # what stays to be undone: (function, arguments…)
         self._later = set()  # signals that came on the way
         self._numbers = self._register_numbers()
 
@@ -66,37 +59,12 @@ class StoppedThread(object):
                 return numbers
         raise CallFailed("lldb-server does not tell the registers.")
 
-    def call(self, address, *arguments, undo=None):
-        """rax of the function at `address`, called with up to six integers. Raises
-        CallFailed when it did not return. The thread is away then until finish()."""
-        if self._ended:
-            raise self._ended
-        self._undo = [step for step in self._undo if step != (address,) + arguments]
-        if undo:
-            self._undo.append(undo)
-        try:
-            if self._detour is None:
-                self._set_out(address, arguments)
-            else:
-                self._detour.tell(self._back, address, arguments, self._undo)
-            result = self._run()
-        except CallFailed:
-            self._undo = [step for step in self._undo if RESULT not in step]
-            self._return()
-            raise
-        self._undo = [tuple(result if value is RESULT else value for value in step)
-                      for step in self._undo]
-        return result
-
     def _set_out(self, address, arguments):
         detour = Detour(self._pid, self._lwp, self._read, self._write,
                         lambda number, blocked: not blocked >> number - 1 & 1
                         and number not in self._silent)
         self._back = resumption(self._get("rip"), self._get("rax"), self._system_call())
-        try:
-            detour.tell(self._back, address, arguments, self._undo)
-        except Unreadable as error:
-            raise CallFailed("%s `py-config inject off` writes nothing." % error.message)
+        self._tell(detour, address, arguments)
         self._saved = self._threaded("QSaveRegisterState", "[0-9]+")
         self._detour = detour
         self._set("rip", detour.entry)
@@ -109,15 +77,6 @@ class StoppedThread(object):
                 return int(syscall.read().split()[0]) & (1 << 64) - 1
         except (OSError, ValueError):
             return None
-
-    def finish(self):
-        """Undoes what is left to be undone, and puts the thread back to where it was before the
-        first call."""
-        try:
-            for step in reversed(self._undo):
-                self.call(*step)
-        finally:
-            self._return()
 
     def _return(self):
         detour, saved = self._detour, self._saved

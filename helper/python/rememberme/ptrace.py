@@ -21,9 +21,8 @@ import signal
 import struct
 import time
 
-from .adapter import RESULT
-from .detour import Detour, resumption
-from .errors import CallFailed, Ended, Unreadable
+from .detour import Detour, Traveller, resumption
+from .errors import CallFailed, Ended
 
 _CONT, _GETSIGINFO, _SETSIGINFO = 7, 0x4202, 0x4203
 _GETREGSET, _SETREGSET = 0x4204, 0x4205
@@ -67,43 +66,15 @@ def _ptrace(request, lwp, address, data):
     return result
 
 
-class StoppedThread(object):
+class StoppedThread(Traveller):
     """A thread of process `pid` that is in a ptrace stop. `read(address, size)` and
-    `write(address, bytes)` reach its memory."""
+    `write(address, bytes)` reach its memory. Calls are to be made under sigint_held(): half of
+    one would leave registers of ours."""
 
     def __init__(self, pid, lwp, read, write):
-        self._pid = pid
-        self._lwp = lwp
-        self._read = read
-        self._write = write
-        self._ended = None  # or the Ended that tells how
-        self._detour = self._saved = self._back = None  # while the thread is away
-        self._undo = []   # what stays to be undone: (function, arguments…)
+        Traveller.__init__(self, pid, lwp, read, write)
         self._later = []  # signals that came on the way
-
-    def call(self, address, *arguments, undo=None):
-        """rax of the function at `address`, called with up to six integers. Raises
-        CallFailed when it did not return. The thread is away then until finish(). To be
-        called under sigint_held(): half a call would leave registers of ours."""
-        if self._ended:
-            raise self._ended
-        self._undo = [step for step in self._undo if step != (address,) + arguments]
-        if undo:
-            self._undo.append(undo)
-        try:
-            if self._detour is None:
-                self._set_out(address, arguments)
-            else:
-                self._detour.tell(self._back, address, arguments, self._undo)
-            result = self._run()
-        except CallFailed:
-            self._undo = [step for step in self._undo if RESULT not in step]
-            self._peek()  # whether that is because it has been killed
-            self._return()
-            raise
-        self._undo = [tuple(result if value is RESULT else value for value in step)
-                      for step in self._undo]
-        return result
+        self._late = False  # whether a call was ended because of the time that it took
 
     def _set_out(self, address, arguments):
         saved = _Saved(self._lwp)
@@ -114,25 +85,15 @@ class StoppedThread(object):
         registers.update(
             rip=detour.entry, eflags=registers["eflags"] & ~_EFLAGS_CLEARED,
             orig_rax=(1 << 64) - 1)  # no system call is to be begun again
-        try:
-            detour.tell(self._back, address, arguments, self._undo)
-        except Unreadable as error:
-            raise CallFailed("%s `py-config inject off` writes nothing." % error.message)
+        self._tell(detour, address, arguments)
         self._detour, self._saved = detour, saved
         _set_registers(self._lwp, _REGISTERS.pack(*[registers[name] for name in _NAMES]))
         # Only now: on the way back it is set to what it was
         _set_mask(self._lwp, _MASK & ~(1 << detour.signal - 1))
 
-    def finish(self):
-        """Undoes what is left to be undone, and puts the thread back to where it was before the
-        first call."""
-        try:
-            for step in reversed(self._undo):
-                self.call(*step)
-        finally:
-            self._return()
-
     def _return(self):
+        if self._detour is not None:
+            self._peek()  # it may have been killed
         detour, saved = self._detour, self._saved
         self._detour = self._saved = None
         if detour is None or self._ended:
@@ -145,23 +106,25 @@ class StoppedThread(object):
             _ptrace(_SETSIGINFO, self._lwp, None, saved.siginfo)
         detour.remove()
         for number in self._later:
-            os.kill(self._pid, number)
+            self._signal(number)
         self._later = []
 
     def _run(self):
+        self._late = False
         while True:
             _ptrace(_CONT, self._lwp, None, None)
             number = None
             while number is None:
                 try:
                     number = self._wait()
-                except KeyboardInterrupt:  # gdb, about to end by SIGTERM
-                    pass  # and raises it again
+                except KeyboardInterrupt:
+                    pass  # gdb ends by a SIGTERM, at its own next step
             now = dict(zip(_NAMES, _REGISTERS.unpack(_registers(self._lwp))))
-            if number == self._detour.signal:
-                if now["rip"] == self._detour.stop:
-                    return now["r13"]
-                self._later.append(number)  # another's
+            if number == self._detour.signal and now["rip"] == self._detour.stop:
+                return now["r13"]
+            # Another's; gdb leaves a SIGSTOP pending in a process that it found stopped
+            if number in (self._detour.signal, signal.SIGSTOP) and not self._late:
+                self._later.append(number)
                 continue
             if number == signal.SIGTRAP and _code(_siginfo(self._lwp)) == _TRAP_HWBKPT:
                 continue  # a watchpoint of the debugger: not the program's doing
@@ -178,6 +141,7 @@ class StoppedThread(object):
                 return os.WSTOPSIG(status)
             if time.time() > end:
                 end += _TIME_LIMIT
+                self._late = True
                 self._signal(signal.SIGSTOP)
             time.sleep(nap)
             nap = min(nap * 2, 0.002)
