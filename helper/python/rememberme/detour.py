@@ -3,6 +3,7 @@ it comes back by itself if the debugger is gone: a copy of rme_detour
 (helper/runtime/detour.c) in a part of a page of code that nothing uses, and the job behind it.
 Knows neither a debugger nor how a thread is made to run. Linux, x86-64."""
 
+import os
 import struct
 
 from . import elf, library
@@ -16,9 +17,12 @@ _ALIGNMENT = 16
 _X = 1          # PF_X
 
 # Number, function, arguments; pid, tid and signal for the stop; the thread's signal mask, its
-# rip and its rax afterwards; what to undo: function and two arguments each, until no function
-_JOB = struct.Struct("<Q Q 6Q 2I Q Q 2Q 13Q")
+# rip and its rax afterwards; what to undo: function and two arguments each, until no function.
+# Not for the code: the thread's stack pointer outside of it
+_JOB = struct.Struct("<Q Q 6Q 2I Q Q 2Q 13Q Q")
+_WORD = struct.Struct("<Q")
 _UNDO = 4
+_DEEPEST = 1 << 20  # bytes of stack that what is called on the way may take
 
 # Those whose default is to be ignored, the least used first
 _SIGNALS = (23, 28, 17)  # URG, WINCH, CHLD
@@ -31,11 +35,11 @@ _EINTR = (1 << 64) - 4
 
 class Detour(object):
     """`read(address, size)` and `write(address, bytes)` reach the memory of process `pid`,
-    of which thread `lwp` is stopped; `usable` are the signals that its tracer is told of,
+    of which thread `lwp` is stopped, with this `rsp`; `usable` are the signals that its tracer is told of,
     whatever the thread blocks."""
 
-    def __init__(self, pid, lwp, read, write, usable):
-        self._read = read
+    def __init__(self, pid, lwp, rsp, read, write, usable):
+        self._rsp = rsp
         self._write = write
         status = _status(pid, lwp)
         self._ids = [int(text.split()[-1]) for text in (
@@ -49,7 +53,7 @@ class Detour(object):
                              "inject off` calls nothing.")
         self.signal = signals[0]
         code, self._stop, self._job = _code()
-        self._at, self._former = _room(pid, read, self._job + _JOB.size)
+        self._at = _room(pid, read, code)
         self._code = code
         self._number = 0
 
@@ -76,7 +80,7 @@ class Detour(object):
                 _MASK if value is RESULT else value & _MASK for value in (given + [0, 0])[:2]]
         arguments = [value & _MASK for value in arguments] + [0] * (6 - len(arguments))
         job = _JOB.pack(self._number, function, *arguments, *self._ids, self.signal, self.blocked,
-                        *back, *words)
+                        *back, *words, self._rsp)
         if self._number == 1:
             self._write(self._at, self._code + job)
         else:
@@ -84,7 +88,7 @@ class Detour(object):
 
     def remove(self):
         """When the thread is back."""
-        self._write(self._at, self._former)
+        self._write(self._at, bytes(len(self._code) + _JOB.size))
 
 
 class Traveller(object):
@@ -171,9 +175,10 @@ def _code():
     return _cached[1]
 
 
-def _room(pid, read, size):
-    """(address, bytes) of room for `size` bytes in a page of code, behind the code: zeros, so
-    that nobody else is there."""
+def _room(pid, read, code):
+    """The address of room for the code and a job in a page of code, behind what is executed
+    there: zeros, so that nobody else is there, or a copy that no thread is in any more."""
+    size = len(code) + _JOB.size
     with open("/proc/%d/maps" % pid, encoding="utf-8", errors="surrogateescape") as maps:
         mappings = elf.parse_maps(maps.read())
     text = [mapping for mapping in mappings if mapping.flags == "r-xp"]
@@ -189,12 +194,30 @@ def _room(pid, read, size):
                         or not any(m.start <= end - 1 and at + size <= m.end for m in text)):
                     continue
                 found = read(at, size)
-                if not any(found):
-                    return at, found
+                if not any(found) or found[:len(code)] == code and _is_left(
+                        pid, read, range(at, at + size), _JOB.unpack(found[len(code):])[-1]):
+                    return at
         except (elf.NotElf, Unreadable):
             continue
     raise CallFailed("no page of code has %d bytes to spare; `py-config inject off` needs none."
                      % size)
+
+
+def _is_left(pid, read, place, rsp):
+    """Whether no thread of a stopped process is on a detour at this place, which began with
+    this stack pointer: neither is its rip there, nor will it return to there."""
+    for lwp in os.listdir("/proc/%d/task" % pid):
+        try:
+            with open("/proc/%d/task/%s/syscall" % (pid, lwp)) as syscall:
+                sp, pc = [int(word, 16) for word in syscall.read().split()[-2:]]
+        except (OSError, ValueError):
+            return False  # it runs, or this kernel does not tell
+        if pc in place:
+            return False
+        if sp < rsp <= sp + _DEEPEST and any(
+                word in place for word, in _WORD.iter_unpack(read(sp, (rsp - sp) & -8))):
+            return False
+    return True
 
 
 def _status(pid, lwp):

@@ -8,6 +8,9 @@ import re
 PROC = "/proc"
 _UNLIMITED = 1 << 60
 
+_CLEAN_1 = "total_inactive_file", "total_dirty", "total_writeback"
+_CLEAN_2 = "inactive_file", "file_dirty", "file_writeback"
+
 # What a group and those above it leave: `room` bytes until `path`/`name` is reached
 Room = collections.namedtuple("Room", "room limit path name")
 
@@ -16,12 +19,11 @@ def room(pid):
     """The least Room of the groups that bound the memory of a process, or None: no limit
     is known."""
     found = []
-    for folder in _folders(pid, "memory"):
-        if _text(folder, "memory.use_hierarchy").strip() == "0" and found:
+    for depth, folder in enumerate(_folders(pid, "memory")):
+        if depth and _text(folder, "memory.use_hierarchy").strip() == "0":
             continue  # an upper group that does not bound this one (v1)
         found += _rooms(folder)
-    limited = [each for each in found if each.limit < _UNLIMITED]
-    return min(limited, key=lambda each: each.room) if limited else None
+    return min(found, key=lambda each: each.room) if found else None
 
 
 def shares(pid, path):
@@ -41,24 +43,25 @@ def is_frozen(pid):
 
 
 def _rooms(folder):
-    stat = dict(line.split() for line in _text(folder, "memory.stat").splitlines()
-                if len(line.split()) == 2)
-    for usage_name, limit_names, prefix, dirty in (
-            ("memory.current", ("memory.max", "memory.high"), "", ("file_dirty", "file_writeback")),
-            ("memory.usage_in_bytes", ("memory.limit_in_bytes",), "total_",
-             ("total_dirty", "total_writeback")),
-            ("memory.memsw.usage_in_bytes", ("memory.memsw.limit_in_bytes",), "total_",
-             ("total_dirty", "total_writeback"))):
-        usage = _number(folder, usage_name)
+    for usage_name, limit_names, clean in (
+            ("memory.current", ("memory.max", "memory.high"), _CLEAN_2),
+            ("memory.usage_in_bytes", ("memory.limit_in_bytes",), _CLEAN_1),
+            ("memory.memsw.usage_in_bytes", ("memory.memsw.limit_in_bytes",), _CLEAN_1)):
+        limits = [(name, _number(folder, name)) for name in limit_names]
+        limits = [(name, limit) for name, limit in limits if limit is not None
+                  and limit < _UNLIMITED]
+        usage = _number(folder, usage_name) if limits else None
         if usage is None:
             continue
-        # Pages of files that the kernel gives back, though not all of them at once
-        clean = int(stat.get(prefix + "inactive_file", 0)) - sum(
-            int(stat.get(name, 0)) for name in dirty)
-        for name in limit_names:
-            limit = _number(folder, name)
-            if limit is not None:
-                yield Room(limit - usage + max(0, clean // 2), limit, folder, name)
+        for name, limit in limits:
+            yield Room(limit - usage + _clean(folder, *clean) // 2, limit, folder, name)
+
+
+def _clean(folder, inactive, *others):
+    """Pages of files that the kernel gives back, though not all of them at once."""
+    stat = dict(line.split() for line in _text(folder, "memory.stat").splitlines()
+                if len(line.split()) == 2)
+    return max(0, int(stat.get(inactive, 0)) - sum(int(stat.get(name, 0)) for name in others))
 
 
 def _folders(pid, controller):

@@ -25,7 +25,7 @@ from .detour import Detour, Traveller, resumption
 from .errors import CallFailed, Ended
 from .ptrace import signal_name
 
-_NEEDED = {"rax", "rip", "r13"}
+_NEEDED = {"rax", "rip", "rsp", "r13"}
 _LAST_REGISTER = 64  # the general ones come first
 _WORD = struct.Struct("<Q")
 
@@ -60,7 +60,7 @@ class StoppedThread(Traveller):
         raise CallFailed("lldb-server does not tell the registers.")
 
     def _set_out(self, address, arguments):
-        detour = Detour(self._pid, self._lwp, self._read, self._write,
+        detour = Detour(self._pid, self._lwp, self._get("rsp"), self._read, self._write,
                         lambda number, blocked: not blocked >> number - 1 & 1
                         and number not in self._silent)
         self._back = resumption(self._get("rip"), self._get("rax"), self._system_call())

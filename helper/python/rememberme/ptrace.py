@@ -80,7 +80,8 @@ class StoppedThread(Traveller):
         saved = _Saved(self._lwp)
         saved.check()
         registers = dict(zip(_NAMES, _REGISTERS.unpack(saved.registers)))
-        detour = Detour(self._pid, self._lwp, self._read, self._write, lambda *_: True)
+        detour = Detour(self._pid, self._lwp, registers["rsp"], self._read, self._write,
+                        lambda *_: True)
         self._back = resumption(registers["rip"], registers["rax"], registers["orig_rax"])
         registers.update(
             rip=detour.entry, eflags=registers["eflags"] & ~_EFLAGS_CLEARED,
