@@ -1,6 +1,7 @@
 """A tracer that ends between any two of its steps: the thread comes back by itself, and what was
 done is undone."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -32,8 +33,8 @@ class Steps:
         self.n += 1
 
 
-def visit(pid, steps):
-    """What an injection does: maps, writes, calls, unmaps."""
+def visit(pid, steps, interrupted=None):
+    """What an injection does: maps, writes, calls, unmaps; or is interrupted in the first call."""
     memory = open("/proc/%d/mem" % pid, "r+b", buffering=0)
 
     def read(address, size):
@@ -58,6 +59,12 @@ def visit(pid, steps):
     ptrace._ptrace = counted
     thread = ptrace.StoppedThread(pid, pid, read, write)
     before = ptrace._registers(pid)
+    if interrupted:
+        with interrupted(thread):
+            thread.call(mmap, 0, 8192, 3, 0x22, -1, 0, undo=(munmap, RESULT, 8192))
+        thread.finish()
+        request(DETACH, pid, None, None)
+        return
     address = thread.call(mmap, 0, 8192, 3, 0x22, -1, 0, undo=(munmap, RESULT, 8192))
     other = thread.call(mmap, 0, 4096, 3, 0x22, -1, 0, undo=(munmap, RESULT, 4096))
     write(address, b"x" * 8192)
@@ -101,6 +108,41 @@ def test_a_tracer_that_ends_at_any_step(tmp_path):
             assert in_child(visit, program.pid, Steps(last)) == -signal.SIGKILL
             program.wait()
             assert procstate.maps(program.pid) == before, "ended before step %d" % last
+
+
+@pytest.mark.skipif(not hasattr(os, "waitstatus_to_exitcode"), reason="Python 3.9")
+@pytest.mark.parametrize("where", ["before", "behind"])
+def test_an_interruption_just_behind_a_call(tmp_path, where):
+    """gdb's SIGTERM interrupts Python anywhere: what was mapped is unmapped all the same."""
+    def interrupted(thread):
+        run, request = thread._run, ptrace._ptrace
+
+        def run_and_raise():
+            run()
+            raise KeyboardInterrupt()
+
+        def request_and_raise(number, *arguments):
+            request(number, *arguments)
+            if number == ptrace._CONT:
+                ptrace._ptrace = request
+                raise KeyboardInterrupt()
+
+        if where == "behind":
+            thread._run = run_and_raise
+        else:
+            ptrace._ptrace = request_and_raise
+        try:
+            yield
+        except KeyboardInterrupt:
+            thread._run = run
+            ptrace._ptrace = request
+
+    with counting(tmp_path / "count", "waits.py") as program:
+        before = procstate.maps(program.pid)
+        assert in_child(visit, program.pid, Steps(-1),
+                        contextlib.contextmanager(interrupted)) == 0
+        program.wait()
+        assert procstate.maps(program.pid) == before
 
 
 @pytest.mark.parametrize("rax, orig_rax, back", [

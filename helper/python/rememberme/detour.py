@@ -94,8 +94,9 @@ class Detour(object):
 class Traveller(object):
     """A stopped thread that makes calls on a detour: what does not depend on who traces it. The
     tracer's side has _set_out(address, arguments), which sets self._detour and self._back and
-    brings the thread into it, _run(), which returns when a call has, and _return(), which
-    puts the thread back; and _ended, or an errors.Ended."""
+    brings the thread into it, _run(), which returns when a call has, _result(), which tells
+    again what that was, and _return(), which puts the thread back. `_ended` is None or an
+    errors.Ended."""
 
     def __init__(self, pid, lwp, read, write):
         self._pid = pid
@@ -140,6 +141,12 @@ class Traveller(object):
         first call."""
         try:
             for step in reversed(self._undo):
+                if RESULT in step:  # the call may have been made, and then came an interruption
+                    if self._detour is None:
+                        continue
+                    result = self._result()
+                    step = tuple(result if value is RESULT else value for value in step)
+                    self._undo.remove(next(each for each in self._undo if RESULT in each))
                 self.call(*step)
         finally:
             self._return()

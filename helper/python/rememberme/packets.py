@@ -117,6 +117,11 @@ class StoppedThread(Traveller):
         finally:
             watch.cancel()
 
+    def _result(self):
+        if self._get("rip") != self._detour.stop:
+            raise CallFailed("it was interrupted.")
+        return self._get("r13")
+
     def _continue(self, action):
         """The signal that the thread stops with next; no other thread runs."""
         answer = self._send("vCont;%s:%x" % (action, self._lwp))

@@ -74,6 +74,7 @@ class StoppedThread(Traveller):
     def __init__(self, pid, lwp, read, write):
         Traveller.__init__(self, pid, lwp, read, write)
         self._later = []  # signals that came on the way
+        self._runs = False
         self._late = False  # whether a call was ended because of the time that it took
 
     def _set_out(self, address, arguments):
@@ -93,6 +94,8 @@ class StoppedThread(Traveller):
         _set_mask(self._lwp, _MASK & ~(1 << detour.signal - 1))
 
     def _return(self):
+        if self._runs and self._detour is not None:
+            self._settle()
         if self._detour is not None:
             self._peek()  # it may have been killed
         detour, saved = self._detour, self._saved
@@ -113,13 +116,9 @@ class StoppedThread(Traveller):
     def _run(self):
         self._late = False
         while True:
+            self._runs = True
             _ptrace(_CONT, self._lwp, None, None)
-            number = None
-            while number is None:
-                try:
-                    number = self._wait()
-                except KeyboardInterrupt:
-                    pass  # gdb ends by a SIGTERM, at its own next step
+            number = self._settle()
             now = dict(zip(_NAMES, _REGISTERS.unpack(_registers(self._lwp))))
             if number == self._detour.signal and now["rip"] == self._detour.stop:
                 return now["r13"]
@@ -131,6 +130,25 @@ class StoppedThread(Traveller):
                 continue  # a watchpoint of the debugger: not the program's doing
             raise CallFailed("it was stopped by %s at 0x%x; `py-config inject off` calls nothing."
                              % (signal_name(number), now["rip"]))
+
+    def _result(self):
+        if self._runs:
+            self._settle()
+        now = dict(zip(_NAMES, _REGISTERS.unpack(_registers(self._lwp))))
+        if now["rip"] != self._detour.stop:
+            raise CallFailed("it was interrupted.")
+        return now["r13"]
+
+    def _settle(self):
+        """As _wait(). gdb interrupts Python when it is to end by a SIGTERM; it does that at
+        its own next step."""
+        while True:
+            try:
+                number = self._wait()
+                self._runs = False
+                return number
+            except KeyboardInterrupt:
+                pass
 
     def _wait(self):
         """The number of the signal that the thread stops with."""
