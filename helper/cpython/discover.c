@@ -20,7 +20,7 @@ enum {
 
 static bool is_pointer(rme_addr a)
 {
-	return a >= PAGE && a < 1ull << 47 && !(a & 7);
+	return rme_is_address(a);
 }
 
 /* Include/internal/pycore_debug_offsets.h */
@@ -148,7 +148,7 @@ rme_addr rme_discover_runtime(struct rme_python *py)
 	const struct rme_image *images = (const void *)((const char *)r + r->images.offset);
 
 	for (uint32_t i = 0; i < r->images.count && i < MAX_IMAGES; i++) {
-		rme_addr found = images[i].end < 1ull << 47 ? search(py, &images[i]) : 0;
+		rme_addr found = images[i].end < RME_ADDRESS_END ? search(py, &images[i]) : 0;
 		if (found)
 			return found;
 	}

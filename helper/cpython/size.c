@@ -531,7 +531,7 @@ uint64_t rme_size_of(struct rme_python *py, struct rme_type *t, rme_addr o)
 			t->example = o;
 		}
 	}
-	if (size >> 47)
+	if (size >> RME_ADDRESS_BITS)
 		rme_fault();
 	return size + (has_headers(py, t, o) ? t->presize : 0);
 }

@@ -166,16 +166,16 @@ static bool looks_like_type(const struct rme_python *py, rme_addr a, uint64_t *b
 {
 	const struct rme_layout *l = py->layout;
 
-	if (a < 4096 || a >= 1ull << 47 || a & 7)
+	if (!rme_is_address(a))
 		return false;
 	rme_addr meta = rme_type_of(py, a);
-	if (meta < 4096 || meta >= 1ull << 47 || meta & 7)
+	if (!rme_is_address(meta))
 		return false;
 	if (meta != py->sym.type && !(rme_u64(meta + (uint64_t)l->type_flags) & RME_TYPE_SUBCLASS))
 		return false;
 	/* A metatype is itself a type: its own metatype says so too. */
 	rme_addr metameta = rme_type_of(py, meta);
-	if (metameta < 4096 || metameta >= 1ull << 47 || metameta & 7 ||
+	if (!rme_is_address(metameta) ||
 	    !(rme_u64(metameta + (uint64_t)l->type_flags) & RME_TYPE_SUBCLASS))
 		return false;
 	*basicsize = rme_u64(a + (uint64_t)l->type_basicsize);
@@ -303,7 +303,7 @@ bool rme_is_object(struct rme_python *py, rme_addr object)
 	struct rme_guard guard;
 	volatile bool is = false;
 
-	if (object < 4096 || object >= 1ull << 47 || object & 7)
+	if (!rme_is_address(object))
 		return false;
 	if (RME_GUARD(py->guards, &guard)) {
 		is = rme_type_get(py, rme_type_of(py, object)) != NULL;

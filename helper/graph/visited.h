@@ -7,10 +7,9 @@
 #include "runtime/arena.h"
 #include "runtime/memory.h"
 
-#define RME_ADDRESS_BITS 47
-#define RME_CHUNK_SHIFT  22 /* 4 MiB of addresses per bitmap: 32 KiB */
-#define RME_CHUNK_WORDS  (1ul << (RME_CHUNK_SHIFT - 4 - 6))
-#define RME_LOG_MAX      (1ul << 16)
+#define RME_CHUNK_SHIFT 22 /* 4 MiB of addresses per bitmap: 32 KiB */
+#define RME_CHUNK_WORDS (1ul << (RME_CHUNK_SHIFT - 4 - 6))
+#define RME_LOG_MAX     (1ul << 16)
 
 struct rme_visited {
 	struct rme_arena *arena;

@@ -8,7 +8,7 @@
 
 static inline bool sound(rme_addr a)
 {
-	return !(a & (~0ull << RME_ADDRESS_BITS | 7)) && a >= 4096;
+	return rme_is_address(a);
 }
 
 static __attribute__((noinline, cold)) void unsound(struct rme_walk *w, rme_addr a)

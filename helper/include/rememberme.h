@@ -4,7 +4,7 @@
  *
  * The library is freestanding: no libc, no undefined symbol, no writable global. A flat
  * copy of its PT_LOAD segments works at any page-aligned address, once the words that
- * R_X86_64_RELATIVE names, the only relocation that it has, hold that address + addend.
+ * RELATIVE names, the only relocation that it has, hold that address + addend.
  * Then nothing of it is written any more.
  *
  * Life of a question, all memory owned by the caller:

@@ -82,8 +82,7 @@ static void faulted(void *arg, rme_addr object)
 	struct rme_guard guard;
 	struct rme_type *volatile t = NULL;
 
-	if (!(object & 7) && object >= 4096 && object < 1ull << 47 &&
-	    RME_GUARD(ctx->guards, &guard)) {
+	if (rme_is_address(object) && RME_GUARD(ctx->guards, &guard)) {
 		t = rme_type_get(&ctx->py, rme_type_of(&ctx->py, object));
 		rme_guard_pop(ctx->guards, &guard);
 	}
@@ -157,7 +156,7 @@ bool rme_heap_init(struct rme_query_ctx *ctx)
 void rme_heap_remark(struct rme_query_ctx *ctx)
 {
 	for (uint64_t i = 0; i < ctx->n_namespaces; i++)
-		if (ctx->namespaces[i] < 1ull << RME_ADDRESS_BITS)
+		if (ctx->namespaces[i] < RME_ADDRESS_END)
 			rme_visited_mark(&ctx->walk.visited, ctx->namespaces[i]);
 }
 
@@ -223,7 +222,7 @@ bool rme_heap_inside(struct rme_query_ctx *ctx, rme_addr object)
 	struct rme_guard guard;
 	struct rme_type *volatile t = NULL;
 
-	if (object < 4096 || object >= 1ull << RME_ADDRESS_BITS || object & 7)
+	if (!rme_is_address(object))
 		return false;
 	if (RME_GUARD(ctx->guards, &guard)) {
 		t = rme_type_get(&ctx->py, rme_type_of(&ctx->py, object));

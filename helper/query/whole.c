@@ -61,7 +61,7 @@ static void add_root(void *arg, const struct rme_root *root)
 {
 	struct rme_whole *w = arg;
 
-	if (root->object & 7 || root->object < 4096 || root->object >> RME_ADDRESS_BITS)
+	if (!rme_is_address(root->object))
 		return;
 	if (root->kind == RME_ROOT_STACK) {
 		if (w->n_words < MAX_WORDS)

@@ -1,24 +1,14 @@
 #include "runtime/memory.h"
+#include "runtime/arch/cpu.h"
 
 #define HIDDEN __attribute__((visibility("hidden")))
 
 /* Byte loops that the compiler must not turn back into calls of themselves: the
- * helper is built with -fno-builtin for this file's definitions, and `rep movsb`
- * is fast on every CPU of the last decade. */
+ * helper is built with -fno-builtin for this file's definitions. */
 
 HIDDEN RME_FOREIGN void *memcpy(void *dest, const void *src, size_t n)
 {
-#if defined(__x86_64__)
-	void *d = dest;
-	__asm__ volatile("rep movsb" : "+D"(d), "+S"(src), "+c"(n) : : "memory");
-#else
-	unsigned char *d = dest;
-	const unsigned char *s = src;
-	while (n--) {
-		*d++ = *s++;
-		__asm__ volatile("" : : : "memory");
-	}
-#endif
+	rme_cpu_copy(dest, src, n);
 	return dest;
 }
 
@@ -38,16 +28,7 @@ HIDDEN RME_FOREIGN void *memmove(void *dest, const void *src, size_t n)
 
 HIDDEN void *memset(void *dest, int c, size_t n)
 {
-#if defined(__x86_64__)
-	void *d = dest;
-	__asm__ volatile("rep stosb" : "+D"(d), "+c"(n) : "a"(c) : "memory");
-#else
-	unsigned char *d = dest;
-	while (n--) {
-		*d++ = (unsigned char)c;
-		__asm__ volatile("" : : : "memory");
-	}
-#endif
+	rme_cpu_fill(dest, c, n);
 	return dest;
 }
 
@@ -86,7 +67,7 @@ bool rme_bytes_are(const void *a, size_t n, const char *s)
 
 void rme_probe_large(rme_addr block, uint64_t size)
 {
-	if (size >> 47)
+	if (size >> RME_ADDRESS_BITS)
 		rme_fault();
 	/* In between, too: far away may be something else. */
 	for (uint64_t at = 65536; at < size; at *= 2)

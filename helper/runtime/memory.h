@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "runtime/arch/abi.h"
+
 typedef uint64_t rme_addr;
 
 /* Memory of the debuggee is not ours for AddressSanitizer to watch over. */
@@ -66,7 +68,7 @@ static inline void rme_probe(rme_addr block, uint64_t size)
 /* The bytes of `n` items of `each` in a block, which is probed. */
 static inline uint64_t rme_probe_items(rme_addr block, uint64_t n, uint64_t each)
 {
-	if (n >> 47)
+	if (n >> RME_ADDRESS_BITS)
 		rme_fault();
 	rme_probe(block, n * each);
 	return n * each;

@@ -6,11 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(__x86_64__)
-#include "runtime/cpu_x86_64.h"
-#else
-#error "no runtime/cpu_*.h for this CPU yet"
-#endif
+#include "runtime/arch/cpu.h"
 
 #define RME_PAGE 4096ul
 

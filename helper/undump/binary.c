@@ -51,7 +51,7 @@ static bool read_headers(Elf *elf, bool in_memory, struct ud_binary *ret)
 	uint64_t lowest = UINT64_MAX;
 
 	if (!elf || elf_kind(elf) != ELF_K_ELF || gelf_getclass(elf) != ELFCLASS64 ||
-	    !gelf_getehdr(elf, &eh) || eh.e_machine != EM_X86_64 ||
+	    !gelf_getehdr(elf, &eh) || eh.e_machine != RME_ELF_MACHINE ||
 	    (eh.e_type != ET_DYN && eh.e_type != ET_EXEC) || elf_getphdrnum(elf, &n) ||
 	    n > MAX_HEADERS)
 		return false;

@@ -50,7 +50,7 @@ static bool next_relocation(struct relocations *r)
  * library. */
 static bool relative(const struct ud_blob *b, const GElf_Rela *r)
 {
-	return r->r_info == GELF_R_INFO(0, R_X86_64_RELATIVE) && r->r_offset < b->size &&
+	return r->r_info == GELF_R_INFO(0, RME_ELF_RELATIVE) && r->r_offset < b->size &&
 	       b->size - r->r_offset >= sizeof(uint64_t) && r->r_addend >= 0 &&
 	       (uint64_t)r->r_addend < b->size;
 }
@@ -62,7 +62,7 @@ static bool check(struct ud_blob *b, const char *name, struct rme_error *error)
 	GElf_Ehdr eh;
 
 	if (!b->elf || elf_kind(b->elf) != ELF_K_ELF || gelf_getclass(b->elf) != ELFCLASS64 ||
-	    !gelf_getehdr(b->elf, &eh) || eh.e_machine != EM_X86_64 || eh.e_type != ET_DYN ||
+	    !gelf_getehdr(b->elf, &eh) || eh.e_machine != RME_ELF_MACHINE || eh.e_type != ET_DYN ||
 	    elf_getphdrnum(b->elf, &n))
 		return ud_fail(error, RME_ERROR_BAD_LIBRARY,
 		               "%s is no 64-bit x86-64 shared library", name);

@@ -64,7 +64,7 @@ static bool check_header(const Elf64_Ehdr *eh, size_t n, const char *path, struc
 		               "%s is the core of a 32-bit process (ELF machine %u); only cores of "
 		               "64-bit x86-64 processes can be read",
 		               path, machine);
-	if (machine != EM_X86_64 || big)
+	if (machine != RME_ELF_MACHINE || big)
 		return ud_fail(
 		    error, RME_ERROR_UNSUPPORTED_CORE,
 		    "%s is the core of a process on another CPU (%s ELF machine %u); only "
@@ -118,7 +118,7 @@ static bool add_segment(struct ud_target *t, const Elf64_Phdr *ph, size_t index,
 	if (!ph->p_memsz ||
 	    (ph->p_vaddr >= VSYSCALL_START && end > ph->p_vaddr && end <= VSYSCALL_END))
 		return true;
-	if (end < ph->p_vaddr || end > UD_ADDRESS_END)
+	if (end < ph->p_vaddr || end > RME_ADDRESS_END)
 		return ud_fail(
 		    error, RME_ERROR_DAMAGED_CORE,
 		    "%s is damaged: program header %zu describes %#llx bytes of memory at "

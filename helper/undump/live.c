@@ -27,7 +27,7 @@ static bool parse(char *text, struct line *ret)
 
 	if (sscanf(text, "%llx-%llx %4s %llx %x:%x %llu %n", &start, &end, permissions, &offset,
 	           &major_, &minor_, &inode, &name) < 7 ||
-	    end > UD_ADDRESS_END || start >= end)
+	    end > RME_ADDRESS_END || start >= end)
 		return false;
 	text[strcspn(text, "\n")] = 0;
 	*ret = (struct line){start, end, offset, makedev(major_, minor_), inode, 0, text + name};

@@ -4,22 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/procfs.h>
-#include <sys/user.h>
 
 static void add_thread(struct ud_target *t, const void *desc)
 {
 	struct elf_prstatus status;
-	struct user_regs_struct regs;
+	uint64_t thread_pointer;
 
 	memcpy(&status, desc, sizeof status);
-	memcpy(&regs, status.pr_reg, sizeof regs);
+	memcpy(&thread_pointer,
+	       (const char *)status.pr_reg + RME_REGS_THREAD_POINTER * sizeof thread_pointer,
+	       sizeof thread_pointer);
 	/* Doubled whenever the count is a power of two. */
 	if (!(t->n_threads & (t->n_threads - 1)))
 		t->threads = ud_must(realloc(t->threads, (t->n_threads ? t->n_threads * 2 : 1) *
 		                                             sizeof *t->threads));
 	if (!t->n_threads)
 		t->signal = status.pr_cursig;
-	t->threads[t->n_threads++] = (struct ud_thread){(uint32_t)status.pr_pid, regs.fs_base};
+	t->threads[t->n_threads++] = (struct ud_thread){(uint32_t)status.pr_pid, thread_pointer};
 }
 
 /* NT_FILE (fs/binfmt_elf.c, fill_files_note): the count, the unit of the offsets,
@@ -44,7 +45,7 @@ static bool add_mappings(struct ud_target *t, const char *desc, size_t size, con
 	t->mappings = ud_must(calloc(head[0] + 1, sizeof *t->mappings));
 	for (uint64_t i = 0; i < head[0]; i++) {
 		memcpy(entry, desc + sizeof head + i * sizeof entry, sizeof entry);
-		if (entry[0] >= entry[1] || entry[1] > UD_ADDRESS_END || entry[0] < previous ||
+		if (entry[0] >= entry[1] || entry[1] > RME_ADDRESS_END || entry[0] < previous ||
 		    entry[0] % UD_PAGE || entry[1] % UD_PAGE ||
 		    entry[2] > (uint64_t)INT64_MAX / head[1] || entry[2] * head[1] % UD_PAGE ||
 		    at >= n_names)

@@ -41,7 +41,7 @@ static long parse_maps(struct rme_range *ret, int fd)
 					return -1;
 				if (field++ == 0)
 					ret[count].start = number;
-				else if (number <= UD_ADDRESS_END)
+				else if (number <= RME_ADDRESS_END)
 					ret[count++].end = number;
 				number = 0;
 			} else {
@@ -75,7 +75,7 @@ static uint64_t find_gap(const struct ud_ranges *taken, uint64_t from, uint64_t 
 			break;
 		at = taken->items[i].end + MARGIN;
 	}
-	return at + size <= UD_ADDRESS_END - MARGIN ? at : 0;
+	return at + size <= RME_ADDRESS_END - MARGIN ? at : 0;
 }
 
 static uint64_t reserve(const struct ud_plan *plan, uint64_t size)

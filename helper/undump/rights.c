@@ -3,7 +3,6 @@
 #include <asm/unistd.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -12,6 +11,8 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "runtime/arch/abi.h"
 
 #ifndef CAP_CHECKPOINT_RESTORE /* Linux 5.9: /proc/PID/map_files */
 #define CAP_CHECKPOINT_RESTORE 40
@@ -142,7 +143,7 @@ static bool filter_calls(void)
 	struct program p = {.n = 0};
 
 	add(&p, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch), 0, 0);
-	add(&p, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0);
+	add(&p, BPF_JMP | BPF_JEQ | BPF_K, RME_AUDIT_ARCH, 1, 0);
 	finish(&p, SECCOMP_RET_KILL_THREAD);
 	add(&p, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), 0, 0);
 	for (unsigned i = 0; i < N_ALLOWED; i++) {

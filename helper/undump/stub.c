@@ -158,12 +158,10 @@ enum {
 	JUMP_IF_EQUAL = 0x15,
 	RETURN = 0x06,
 	NUMBER = 0, /* struct seccomp_data */
-	ARCHITECTURE = 4,
-	SYS_rt_sigreturn_ = 15
+	ARCHITECTURE = 4
 };
-#define AUDIT_ARCH_X86_64_ 0xc000003eu
-#define KILL_PROCESS_      0x80000000u
-#define ALLOW_             0x7fff0000u
+#define KILL_PROCESS_ 0x80000000u
+#define ALLOW_        0x7fff0000u
 
 /* What strict mode allows, for a process that is under a filter already, as in a container: that
  * one cannot enter strict mode, but every filter adds to the others. */
@@ -171,12 +169,12 @@ static long filter_calls(void)
 {
 	const struct instruction filter[] = {
 	    {LOAD_WORD, 0, 0, ARCHITECTURE},
-	    {JUMP_IF_EQUAL, 0, 5, AUDIT_ARCH_X86_64_},
+	    {JUMP_IF_EQUAL, 0, 5, RME_AUDIT_ARCH},
 	    {LOAD_WORD, 0, 0, NUMBER},
 	    {JUMP_IF_EQUAL, 4, 0, RME_SYS_read},
 	    {JUMP_IF_EQUAL, 3, 0, RME_SYS_write},
 	    {JUMP_IF_EQUAL, 2, 0, RME_SYS_exit},
-	    {JUMP_IF_EQUAL, 1, 0, SYS_rt_sigreturn_},
+	    {JUMP_IF_EQUAL, 1, 0, RME_SYS_rt_sigreturn},
 	    {RETURN, 0, 0, KILL_PROCESS_},
 	    {RETURN, 0, 0, ALLOW_},
 	};

@@ -7,12 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "runtime/arch/abi.h"
 #include "undump/fail.h"
 
 #define UD_PAGE 4096ull
-/* Where user space ends on x86-64 with four-level page tables, which is also all
- * that a process of a five-level system gets unless it asks for more. */
-#define UD_ADDRESS_END 0x800000000000ull
 
 static inline uint64_t ud_page_down(uint64_t n)
 {

@@ -31,14 +31,14 @@ static void check_plan(const struct ud_target *t, const struct ud_plan *plan)
 
 		check(s->start < s->end && s->start <= s->have && s->have <= s->end,
 		      "a segment has a size and holds a part of it");
-		check(s->end <= UD_ADDRESS_END && !(s->start % UD_PAGE) && !(s->have % UD_PAGE),
+		check(s->end <= RME_ADDRESS_END && !(s->start % UD_PAGE) && !(s->have % UD_PAGE),
 		      "a segment is whole pages of user space");
 		check(!i || t->segments[i - 1].end <= s->start, "segments do not overlap");
 	}
 	for (size_t i = 0; i < plan->n_maps; i++) {
 		const struct ud_map *m = &plan->maps[i];
 
-		check(m->start < m->end && m->end <= UD_ADDRESS_END, "a map lies in user space");
+		check(m->start < m->end && m->end <= RME_ADDRESS_END, "a map lies in user space");
 		check(m->kind != UD_MAP_FILE || !(m->offset % UD_PAGE), "a map can be made");
 		check(m->fd != t->fd || !(m->prot & PROT_EXEC),
 		      "a core's page is never executable");

@@ -126,6 +126,17 @@ def test_no_libc_in_the_helper(folder):
     assert not wrong
 
 
+def test_what_is_a_cpus_is_in_one_place():
+    """Another CPU is another folder of runtime/arch, and nothing else in C."""
+    of_a_cpu = re.compile(r"x86_64|X86_64|<< ?47\b|__asm__(?: volatile)?\((?!\"\"|\"\.section)|<sys/user\.h>")
+    wrong = ["%s:%d: %s" % (path.relative_to(HELPER), number, line.strip())
+             for path in sorted(HELPER.rglob("*.[ch]"))
+             if HELPER / "runtime" / "arch" not in path.parents
+             for number, line in enumerate(path.read_text().splitlines(), 1)
+             if of_a_cpu.search(line)]
+    assert not wrong
+
+
 def test_versions_of_cpython_are_compared_in_one_place():
     """facts.def says since when something holds, and flags have one definition."""
     compare = re.compile(r"py->version (?:[<>]|>=|<=|==) 0x|\bFLAG_(?!OWNDATA)\w+ =|1u? << 9\b")

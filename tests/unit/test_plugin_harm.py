@@ -26,7 +26,7 @@ def test_every_call_of_the_helper_is_looked_at():
         if "undump" not in path.parts and not path.name.startswith("cpu_"):
             made |= set(re.findall(r"RME_SYS_(\w+)", path.read_text()))
     numbers = dict(re.findall(r"RME_SYS_(\w+) = (\d+)", (
-        matrix.ROOT / "helper/runtime/cpu_x86_64.h").read_text()))
+        matrix.ROOT / "helper/runtime/arch/x86_64/cpu.h").read_text()))
     assert made and made <= set(seccomp.CALLS), made - set(seccomp.CALLS)
     assert {name: int(numbers[name]) for name in made} == {
         name: seccomp.CALLS[name][0] for name in made}

@@ -1,6 +1,7 @@
 """The way of a stopped thread of a process of this machine through calls of ours, from which
 it comes back by itself if the debugger is gone: a copy of rme_detour
-(helper/runtime/detour.c) in a part of a page of code that nothing uses, and the job behind it.
+(helper/runtime/arch/x86_64/detour.c) in a part of a page of code that nothing uses, and the
+job behind it.
 Knows neither a debugger nor how a thread is made to run. Linux, x86-64."""
 
 import os

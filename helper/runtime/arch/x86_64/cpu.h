@@ -1,9 +1,9 @@
-/* What differs per CPU: this file for x86-64 Linux. Another CPU is another file
- * with the same names: system call numbers, the call itself, the thread pointer,
- * the snapshot's own stack, restarting from a signal frame. */
-#ifndef RME_RUNTIME_CPU_X86_64_H
-#define RME_RUNTIME_CPU_X86_64_H
+/* What only assembler and the kernel say of x86-64 Linux: system call numbers, the call itself, the
+ * thread pointer, the snapshot's own stack, restarting from a signal frame. */
+#ifndef RME_RUNTIME_ARCH_X86_64_CPU_H
+#define RME_RUNTIME_ARCH_X86_64_CPU_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum {
@@ -14,6 +14,7 @@ enum {
 	RME_SYS_munmap = 11,
 	RME_SYS_rt_sigaction = 13,
 	RME_SYS_rt_sigprocmask = 14,
+	RME_SYS_rt_sigreturn = 15,
 	RME_SYS_sched_yield = 24,
 	RME_SYS_madvise = 28,
 	RME_SYS_clone = 56,
@@ -45,6 +46,17 @@ static inline long rme_syscall6(long n, long a, long b, long c, long d, long e, 
 	                 : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
 	                 : "rcx", "r11", "memory");
 	return r;
+}
+
+/* Fast on every CPU of the last decade. */
+static inline void rme_cpu_copy(void *dest, const void *src, size_t n)
+{
+	__asm__ volatile("rep movsb" : "+D"(dest), "+S"(src), "+c"(n) : : "memory");
+}
+
+static inline void rme_cpu_fill(void *dest, int c, size_t n)
+{
+	__asm__ volatile("rep stosb" : "+D"(dest), "+c"(n) : "a"(c) : "memory");
 }
 
 /* The fs base of the calling thread. By the ABI of thread-local storage the word there
