@@ -8,14 +8,46 @@ parsed commands of 19 lose the quotes of cache["users"]).
 """
 
 import contextlib
+import importlib.util
 import os
 import re
 import sys
 
-_HERE = os.path.dirname(os.path.abspath(__file__))
-for _folder in (_HERE, os.path.join(os.path.dirname(_HERE), "helper", "python")):
-    if os.path.isdir(os.path.join(_folder, "rememberme")) and _folder not in sys.path:
-        sys.path.insert(0, _folder)
+
+def _package():
+    """The package rememberme that belongs to this file: of the source tree that it lies in, else
+    the one that was installed beside it. Neither what else `import rememberme` might find,
+    nor a folder near a copy of this file that somebody else has put there."""
+    this = os.path.abspath(__file__)
+    here = os.path.dirname(this)
+    source = os.path.join(os.path.dirname(here), "helper", "python", "rememberme")
+    beside = os.path.join(here, "rememberme")
+    for folder in (source, beside):
+        if not os.path.isfile(os.path.join(folder, "__init__.py")):
+            continue
+        state = os.stat(folder)
+        if state.st_mode & 0o002 or state.st_uid not in (0, os.geteuid(), os.stat(this).st_uid):
+            raise ImportError("%s is not loaded: it belongs to another user, or anybody may write "
+                              "to it. Install Remember Me where only you or root can write." % folder)
+        return folder
+    raise ImportError("there is no package rememberme in %s and none in %s: load this file from "
+                      "the source tree, or from where `cmake --install` put it." % (source, beside))
+
+
+def _load(folder):
+    """`import rememberme`, of this folder and no other."""
+    loaded = sys.modules.get("rememberme")
+    if loaded is not None and list(getattr(loaded, "__path__", ())) == [folder]:
+        return
+    for name in [name for name in sys.modules if name.partition(".")[0] == "rememberme"]:
+        del sys.modules[name]
+    spec = importlib.util.spec_from_file_location(
+        "rememberme", os.path.join(folder, "__init__.py"), submodule_search_locations=[folder])
+    sys.modules["rememberme"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules["rememberme"])
+
+
+_load(_package())
 
 from rememberme import adapter, commands, packets, process  # noqa: E402
 from rememberme.errors import CallFailed, Failure, Unreadable  # noqa: E402

@@ -7,6 +7,7 @@ import pytest
 
 from rememberme import adapter, commands, inject, request, undump
 from rememberme.errors import Failure
+from rememberme.reply import decode
 from rememberme.settings import Settings
 
 REPLY = {"python": "3.12.1", "items": [], "size": 0, "objects": 0, "caveats": []}
@@ -190,6 +191,44 @@ def test_an_error_goes_out_escaped(monkeypatch, error):
 def test_a_name_that_cannot_be_typed_is_not_offered(monkeypatch):
     monkeypatch.setattr(inject, "answer", lambda *_: dict(REPLY, names=["a", "a" + EVIL, "größe"]))
     assert commands.complete(Live(), "py-top", "") == (0, ["a", "größe"])
+
+
+@pytest.mark.parametrize("reply", [
+    b"[" + b",".join([b"{}"] * 5000000) + b"]", b"[" * 30000000, b'{"a":"' + b"x" * 300000000],
+    ids=["objects", "lists", "text"])
+def test_a_reply_that_would_take_gigabytes_is_not_decoded(reply):
+    with pytest.raises(Failure) as caught:
+        decode(reply)
+    assert caught.value.kind == "too-large" and "--limit" in caught.value.message
+
+
+def test_a_deep_reply_is_no_crash():
+    with pytest.raises(Failure) as caught:
+        decode(b'{"tree":' + b"[" * 1000000)
+    assert caught.value.kind in ("too-deep", "bad-reply")
+
+
+@pytest.mark.parametrize("name, line", [
+    (name, line) for name in commands.COMMANDS if name != "py-config"
+    for line in ("", "a") if not (line and name in ("py-frames", "py-summary"))
+    if line or name not in ("py-why", "py-referrers")])
+@pytest.mark.parametrize("reply", [
+    {}, {"items": 1}, {"items": [{}]}, {"items": [None]}, {"items": {"a": 1}},
+    {"items": [{"size": "x", "objects": None, "expr": [], "type": {}, "address": 1}]},
+    {"caveats": 3}, {"caveats": [1]}, {"tree": [1]}, {"paths": [1], "type": 1}])
+def test_a_forged_reply_is_one_sentence(monkeypatch, name, line, reply):
+    monkeypatch.setattr(inject, "answer", lambda *_: json.loads(json.dumps(reply)))
+    outcome = commands.run(Live(), name, line)
+    assert outcome.output or "not one that the helper writes" in outcome.error
+    assert "bug of its own" not in (outcome.error or "")
+
+
+@pytest.mark.parametrize("reply", [
+    b'{"error":1}', b'{"error":{"message":1}}', b'{"error":{},"undump":1}', b'{"error":[]}',
+    b'{"error":{"kind":{},"message":"m"},"undump":{"caveats":[{}]}}', b"[]", b"nul", b""])
+def test_a_forged_error_is_a_failure(reply):
+    with pytest.raises(Failure):
+        decode(reply)
 
 
 def test_ctrl_c_is_an_ordinary_end(monkeypatch):

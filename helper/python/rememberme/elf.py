@@ -23,6 +23,9 @@ STT_NOTYPE, STT_OBJECT, STT_FUNC = 0, 1, 2
 # mapping of the file.
 Image = collections.namedtuple("Image", "base end path")
 
+_LONGEST_CHAIN = 10000  # of a hash table
+_MOST_READS = 100000    # for one symbol: thousands of files with crafted tables must not cost hours
+
 Segment = collections.namedtuple("Segment", "kind flags offset vaddr filesz memsz")
 
 
@@ -150,7 +153,7 @@ class Symbols(object):
         index = self._words(buckets + 4 * (code % n_buckets), 1)[0]
         if index < first:
             return
-        for index in range(index, index + 10000):
+        for index in range(index, index + _LONGEST_CHAIN):
             chain = self._words(buckets + 4 * n_buckets + 4 * (index - first), 1)[0]
             if chain | 1 == code | 1:
                 yield index
@@ -168,7 +171,7 @@ class Symbols(object):
         if not n_buckets:
             return
         index = self._words(table + 8 + 4 * (code % n_buckets), 1)[0]
-        for _ in range(10000):
+        for _ in range(_LONGEST_CHAIN):
             if not 0 < index < n_chains:
                 return
             yield index
@@ -177,9 +180,18 @@ class Symbols(object):
 
 def find_symbol(read, candidates, name):
     """The address of `name` in the first of the images that defines it, or None."""
+    left = _MOST_READS
+
+    def counted(address, size):
+        nonlocal left
+        left -= 1
+        return read(address, size)
+
     for image in candidates:
+        if left <= 0:
+            return None
         try:
-            address = Symbols(read, image.base).lookup(name)
+            address = Symbols(counted, image.base).lookup(name)
         except (NotElf, Unreadable):
             continue
         if address is not None:

@@ -51,9 +51,11 @@ def account(target, reply):
 
 def is_core(path):
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # to open a pipe would wait
-            return False
-        with open(path, "rb") as opened:
+        # to open a pipe would wait
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        with open(descriptor, "rb") as opened:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return False
             header = opened.read(18)
     except OSError:
         return False

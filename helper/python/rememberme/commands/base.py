@@ -4,6 +4,7 @@ import json
 import re
 
 from .. import arguments, expr, request, session
+from ..reply import well_formed
 from ..table import Look
 from ..text import paragraphs
 
@@ -97,13 +98,14 @@ class Query(Command):
                 self.options_of(values, settings),
                 request.ALLOCATED if getattr(values, "allocated", False) else 0)
             reply = session.answer(adapter, settings, target, asked)
-        self.add(target, reply)
-        if values.json:
-            return [_json(self.name, target, None if all_threads else asked.thread, reply)]
         look = look_of(adapter, values.bytes)
         look.indented = settings.tree == "indented"
-        return self.render(reply, look, values) + self.hints(
-            adapter, settings, target, reply, look, values)
+        with well_formed():
+            self.add(target, reply)
+            if values.json:
+                return [_json(self.name, target, None if all_threads else asked.thread, reply)]
+            return self.render(reply, look, values) + self.hints(
+                adapter, settings, target, reply, look, values)
 
     def complete(self, adapter, settings, before, last):
         flags = {option.flag: option for option in self.all_options()}
