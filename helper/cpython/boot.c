@@ -26,16 +26,16 @@ static bool symbol_at(struct rme_symbols *sym, unsigned i, const char **name, rm
 	return false;
 }
 
-/* Takes over what the image defines; false when it is not CPython's. An executable
- * that refers to CPython's data holds copies of it (copy relocations), and those
- * are the ones in use: `copies`. */
+/* Takes over what the image defines; false when it is not CPython's, which is told by a
+ * function: those are never copied. An executable that refers to CPython's data holds
+ * copies of it (copy relocations), and those are the ones in use: `copies`. */
 static bool symbols_from(struct rme_symbols *sym, const struct rme_image_symbols *image,
                          bool copies)
 {
 	const char *name;
 	rme_addr *slot;
 
-	if (!copies && !rme_image_lookup(image, "PyDict_Type"))
+	if (!copies && !rme_image_lookup(image, "Py_IsInitialized"))
 		return false;
 	for (unsigned i = 0; symbol_at(sym, i, &name, &slot); i++) {
 		rme_addr found = rme_image_lookup(image, name);

@@ -272,6 +272,11 @@ def names(text):
     return text.split(",")
 
 
+PARTS = {"walks": walks, "commands": commands, "peers": peers, "whole_heap": whole_heap,
+         "kept": kept}
+KINDS = ("live", "gcore", "core")
+
+
 def arguments():
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.split("\n\n")[0])
@@ -283,26 +288,31 @@ def arguments():
     parser.add_argument("--all-sizes", action="store_true", help="every heap at every size")
     parser.add_argument("--debuggers", type=names,
                         default=[n for n in ("gdb", "lldb-19") if n in matrix.debuggers()])
-    parser.add_argument("--kinds", type=names, default=["live", "gcore", "core"],
+    parser.add_argument("--kinds", type=names, default=list(KINDS),
                         help="of live, gcore (written by gdb), core (written by the kernel)")
     parser.add_argument("--command-objects", type=numbers, default=[10**6, 10**7])
-    parser.add_argument("--parts", type=names,
-                        default=["walks", "commands", "peers", "whole_heap", "kept"])
+    parser.add_argument("--parts", type=names, default=list(PARTS), help="of " + ", ".join(PARTS))
     parser.add_argument("--repetitions", type=int, default=5)
-    return parser.parse_args()
+    chosen = parser.parse_args()
+    for option, known in (("parts", PARTS), ("heaps", heaps.HEAPS),
+                          ("interpreters", matrix.interpreters()),
+                          ("debuggers", matrix.debuggers()), ("kinds", KINDS)):
+        unknown = [name for name in getattr(chosen, option) if name not in known]
+        if unknown:
+            parser.error("--%s: there is no %s; there are %s" % (
+                option, ", ".join(unknown), ", ".join(known)))
+    return chosen
 
 
 if __name__ == "__main__":
     options = arguments()
-    parts = {"walks": walks, "commands": commands, "peers": peers, "whole_heap": whole_heap,
-             "kept": kept}
     for wanted in options.interpreters:
         chosen = matrix.interpreters()[wanted]
         print("python %s, %d CPUs, load %.1f, medians of %d" % (
             chosen.version, len(os.sched_getaffinity(0)), os.getloadavg()[0],
             options.repetitions))
         for part in options.parts:
-            parts[part](chosen)
+            PARTS[part](chosen)
     missed = [r for r in rows if "NOT MET" in r[3]]
     print("\n%d of %d targets met" % (sum(": met" in r[3] for r in rows),
                                     sum(bool(r[3]) for r in rows)))

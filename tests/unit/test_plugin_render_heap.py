@@ -5,6 +5,8 @@ import mmap
 import os
 import struct
 
+import pytest
+
 from rememberme import process, render_heap
 from rememberme.adapter import CORE, LIVE, Target
 from rememberme.table import Look
@@ -222,6 +224,16 @@ def test_account_adds_up(tmp_path):
             assert found["total"] == size + (1 << 19) + found["rest"] + sum(
                 part["size"] for part in found["parts"])
     nothing = process.account(Target(CORE, core_path=str(tmp_path / "none")),
-                              dict(SUMMARY, arenas=None))
+                              dict(SUMMARY, arenas=None, python="3.11.2"))
     assert nothing["memory"] is None
     assert len(nothing["notes"]) == 3
+
+
+@pytest.mark.parametrize("version, words", [
+    ("3.8.18", "only CPython 3.12 and later tell"), ("3.11.2", "only CPython 3.12 and later tell"),
+    ("3.12.1", "another allocator (PYTHONMALLOC)"), ("3.13.0", "another allocator (PYTHONMALLOC)")])
+def test_why_there_are_no_arenas(version, words):
+    notes = process.account(Target(CORE, core_path="/nothing"),
+                            dict(SUMMARY, arenas=None, python=version))["notes"]
+    assert len([note for note in notes if words in note]) == 1
+    assert len([note for note in notes if "arenas" in note]) == 1

@@ -30,8 +30,7 @@ def account(target, reply):
     if memory is None:
         notes.append("How much memory the process takes in all is not known here.")
     if reply["arenas"] is None:
-        notes.append("What CPython's arenas hold free is in the rest: only CPython 3.12 and later "
-                     "tell where their arenas are.")
+        notes.append(_why_no_arenas(reply["python"]))
     notes.append("Not seen: objects outside the garbage collector's lists that only C code holds, "
                  "and memory that C code allocates by itself; both are in the rest.")
     if memory:
@@ -47,6 +46,14 @@ def account(target, reply):
                                     "size": memory["rest"]})
             memory["rest"] = 0
     return {"memory": memory, "notes": notes}
+
+
+def _why_no_arenas(version):
+    if tuple(int(part) for part in version.split(".")[:2]) < (3, 12):
+        return ("What CPython's arenas hold free is in the rest: only CPython 3.12 and later tell "
+                "where their arenas are.")
+    return ("No arenas of CPython's own were found: small blocks come from another allocator "
+            "(PYTHONMALLOC), and what that holds free is in the rest.")
 
 
 def is_core(path):
