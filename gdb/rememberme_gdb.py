@@ -46,7 +46,7 @@ def _load(folder):
 
 _load(_package())
 
-from rememberme import adapter, commands, kept, process, ptrace, settings  # noqa: E402
+from rememberme import adapter, commands, image, process, ptrace, settings  # noqa: E402
 from rememberme.errors import CallFailed, Failure, Unreadable  # noqa: E402
 from rememberme.text import paragraphs, printable  # noqa: E402
 
@@ -93,6 +93,9 @@ class Gdb(adapter.Adapter):
             raise Failure("no-mappings", "gdb cannot tell the memory map of the process: %s"
                           % _words(error))
         return list(_mappings(text))
+
+    def moment(self):
+        return 0  # what lets it run or changes it drops the image at once
 
     def symbol(self, name):
         try:
@@ -395,7 +398,7 @@ def _refuse_amx():
 def _memory_may_differ(_):
     """The process goes on or is gone, or the user has changed its memory."""
     if _ADAPTER._native is None:  # else it was us
-        kept.drop()
+        image.drop()
 
 
 # Registration

@@ -121,6 +121,9 @@ class Lldb(adapter.Adapter):
                                              0, region.GetName() or ""))
         return sorted(found)
 
+    def moment(self):
+        return self._process.GetUniqueID(), self._process.GetStopID(True)
+
     def symbol(self, name):
         contexts = self._target.FindSymbols(name)
         for index in range(contexts.GetSize()):

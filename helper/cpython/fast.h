@@ -28,6 +28,7 @@ static inline __attribute__((always_inline)) bool rme_fast(struct rme_python *py
 	}
 	case RME_FAST_INSTANCE:
 		*size = t->basicsize + t->presize;
+		rme_guards_call(py->guards);
 		((int (*)(rme_addr, int (*)(void *, void *), void *))t->traverse)(o, sink->visit,
 		                                                                  sink->arg);
 		if (owned)

@@ -75,6 +75,9 @@ static void range_unfiltered(void *arg, rme_addr first, uint64_t count, uint64_t
 static void refs_traversed(struct rme_python *py, struct rme_type *t, rme_addr o,
                            const struct rme_sink *sink)
 {
+	if (t->slow)
+		rme_guards_raise(py->guards, RME_GUARD_SLOW);
+	rme_guards_call(py->guards);
 	if (t->no_code)
 		rme_refs_inferred(py, t, o, sink);
 	else if (t->traverse && rme_is_gc(py, t, o))

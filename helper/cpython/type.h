@@ -57,6 +57,8 @@ struct rme_type {
 	uint64_t n_estimated;        /* instances whose own size is an estimate, this walk */
 	uint64_t n_inferred;         /* instances whose references were inferred */
 	uint64_t n_faults;           /* instances that faulted */
+	bool slow;                   /* the code of one took too long: none is asked again */
+	bool calls;                  /* the code of one made a system call */
 	rme_addr example;            /* one of those */
 	uint64_t n_objects, n_bytes; /* a tally of the instances, where a query keeps one */
 	void *tally;                 /* and what else it keeps */

@@ -11,19 +11,6 @@ bool rme_index_init(struct rme_index *x, const struct rme_visited *visited, stru
 	return x->present && rme_visited_init(&x->odd, arena);
 }
 
-bool rme_index_take(struct rme_index *x, struct rme_visited *set, const uint32_t *numbers,
-                    uint64_t n, uint64_t *bitmaps)
-{
-	for (uint64_t i = 0; i < n; i++) {
-		uint32_t number = numbers[i];
-		if (number >= N_CHUNKS || (i && number <= numbers[i - 1]))
-			return false;
-		set->directory[number] = bitmaps + i * RME_CHUNK_WORDS;
-		x->present[number >> 6] |= 1ull << (number & 63);
-	}
-	return true;
-}
-
 static bool build_chunk(struct rme_index *x, uint32_t number, uint64_t *n)
 {
 	const uint64_t *chunk = x->visited->directory[number];

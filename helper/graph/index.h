@@ -25,12 +25,6 @@ bool rme_index_init(struct rme_index *x, const struct rme_visited *visited,
                     struct rme_arena *arena);
 bool rme_index_build(struct rme_index *x);
 
-/* Instead of noting addresses: takes over the `n` chunks of another index's set, or of its
- * odd ones, whose numbers ascend and whose bitmaps stand one after the other. The
- * set must be empty. False when these are no chunks of a set. */
-bool rme_index_take(struct rme_index *x, struct rme_visited *set, const uint32_t *numbers,
-                    uint64_t n, uint64_t *bitmaps);
-
 static inline void rme_index_note(struct rme_index *x, rme_addr a)
 {
 	uint64_t chunk = a >> RME_CHUNK_SHIFT;

@@ -7,7 +7,8 @@
  * RELATIVE names, the only relocation that it has, hold that address + addend.
  * Then nothing of it is written any more.
  *
- * Life of a question, all memory owned by the caller:
+ * An image is one frozen memory that answers questions: a snapshot of a process, or a child
+ * of undump that holds the memory of a core. Life of a question, all memory owned by the caller:
  *
  *   1. The caller provides one readable and writable region that holds a
  *      struct rme_block, the request and room for the reply. For rme_start it
@@ -19,6 +20,9 @@
  *      JSON without a terminating zero: an object, which on failure is
  *      {"error":{"kind":"…","message":"…"}}. A reply that does not fit becomes
  *      the error "reply-too-large".
+ *   4. The image waits for the next question: the caller writes the request, request_size
+ *      and cancel, and RME_RUNNING into state last of all. What was built for one question
+ *      about the whole heap is there for the next.
  *
  * Units: all sizes are bytes. Addresses are those of the debuggee. Byte order
  * and alignment are the debuggee's own (little-endian x86-64 so far); every
@@ -32,16 +36,13 @@
 #define RME_EXPORT __attribute__((visibility("default")))
 
 #define RME_MAGIC 0x4d454d52u /* "RMEM" */
-#define RME_ABI   1u
+#define RME_ABI   2u
 
 enum rme_state {
-	RME_IDLE = 0,
+	RME_IDLE = 0,    /* the snapshot is there and was asked nothing yet */
 	RME_RUNNING = 1, /* the snapshot (or rme_run) is at work */
 	RME_DONE = 2,    /* reply and reply_size are valid */
-	RME_DIED = 3,    /* the snapshot ended without a reply: see status */
-	/* The snapshot waits for the caller to set `answer`: */
-	RME_OFFERED = 4, /* the pieces may be copied, to be kept */
-	RME_WANTED = 5   /* what was kept is to be written into the pieces */
+	RME_DIED = 3     /* the snapshot ended without a reply: see status */
 };
 
 /* The control block, shared between the debuggee, its snapshot and the
@@ -63,37 +64,18 @@ struct rme_block {
 	uint64_t reply_size;
 	uint64_t arena; /* the helper's own memory: set by rme_prepare */
 	uint64_t arena_size;
-	uint64_t pieces; /* RME_OFFERED, RME_WANTED: address, in the snapshot as all that it
-	                    leads to, of n_pieces struct rme_range */
-	uint64_t n_pieces;
-	uint32_t answer; /* the caller sets 1: done; 2: cannot be done */
-	int32_t kept_fd; /* rme_answer: the file to keep to or to take from; 0: none */
+	uint64_t request_capacity; /* what request_size may grow to */
+	uint32_t lease_s;          /* a snapshot ends after so many seconds without a question;
+	                              0: never */
+	int32_t debugger;   /* its pid in the debuggee's namespace: a snapshot ends when it is
+	                       gone; 0: not known */
+	uint32_t object_ms; /* an object whose own code takes longer is left out; 0: never */
+	uint32_t flags;     /* enum rme_block_flag */
 	uint64_t reserved;
 };
 
-/* A graph of the heap may be kept by the caller for later questions about the same
- * memory. It consists of this head, of `size` bytes (what follows here is the helper's
- * own business), and of `total` bytes of data, which are not to be looked at.
- *
- * A request with keep_from offers the graph that it builds: rme_start by RME_OFFERED,
- * where the first piece is the head and the others make up the data; rme_answer by
- * writing both to kept_fd. A request with the head in `kept` takes the data instead of
- * building: rme_start by RME_WANTED, rme_answer from kept_fd, whose position is behind
- * the head. Where that fails, or the head is not of this helper, these interpreters,
- * images and threads, the graph is built as if nothing had been kept: the reply says
- * "graph":"built". The caller knows whether the memory is the same still. */
-struct rme_kept {
-	uint32_t magic;
-	uint32_t size;
-	uint64_t total;
-};
-
-/* What the caller says to RME_OFFERED and RME_WANTED. The snapshot goes on without an
- * answer after ten seconds in which it does not change: what was copied is void then. */
-enum rme_block_answer {
-	RME_ANSWER_DONE = 1,
-	RME_ANSWER_NO = 2,
-	RME_ANSWER_WAIT = 3 /* this and whatever is above: it takes longer */
+enum rme_block_flag {
+	RME_NO_CODE = 1u << 0 /* the snapshot could not be confined: it reads by layouts */
 };
 
 enum rme_query {
@@ -155,13 +137,11 @@ struct rme_request {
 	uint64_t thread_pointer;  /* of the selected thread (fs base); 0: the helper
 	                             runs on that thread and asks the CPU */
 	uint64_t runtime;         /* address of _PyRuntime; 0: look it up in images */
-	uint64_t keep_from;       /* fewest objects whose graph is offered; 0: never */
 	struct rme_table images;  /* struct rme_image: loaded ELF images */
 	struct rme_table code;    /* struct rme_range: executable text that may run */
 	struct rme_table threads; /* struct rme_thread: the debugger's threads */
 	struct rme_table exprs;   /* struct rme_expr, one after another */
 	struct rme_table missing; /* struct rme_range: memory that a core lacks */
-	struct rme_table kept;    /* bytes of the head of a graph that was kept */
 };
 
 struct rme_image {
@@ -206,12 +186,19 @@ struct rme_step {
 	uint32_t size;
 };
 
-/* Live: makes a snapshot of the process that answers the request, waits up to
- * wait_ms milliseconds for the answer, and returns block->state, or a negative
- * errno when no snapshot could be made. When it returns RME_DONE or RME_DIED
- * the snapshot is reaped already. Changes nothing in the calling process but
- * the block and the reply. Returns RME_OFFERED and RME_WANTED at once. */
+/* Live: makes a snapshot of the process that answers the request and those to come, waits
+ * up to wait_ms milliseconds for the answer, and returns block->state, or a negative
+ * errno when no snapshot could be made. When it returns RME_DIED the snapshot is
+ * reaped already. Changes nothing in the calling process but the block and the reply. */
 RME_EXPORT int64_t rme_start(struct rme_block *block, uint64_t wait_ms);
+
+/* Live: makes a snapshot that is no child of the process and needs nothing of it any more: all that
+ * was mapped there may be unmapped. Only that page of the block is read. The snapshot maps
+ * a block of its own at the same address, in memory that only it has, and room for requests and
+ * replies as request_capacity and reply_capacity say; it is ready when state is RME_IDLE and
+ * request is set. Returns its pid in the process's namespace, or a negative errno: -ECHILD
+ * where the process would have to reap it (it is the init of its namespace or a subreaper). */
+RME_EXPORT int64_t rme_snapshot(struct rme_block *block);
 
 /* Live: waits up to wait_ms more; returns block->state, reaps as rme_start. */
 RME_EXPORT int64_t rme_wait(struct rme_block *block, uint64_t wait_ms);
@@ -223,9 +210,8 @@ RME_EXPORT int64_t rme_stop(struct rme_block *block);
  * in this process. Returns 0 or a negative errno. */
 RME_EXPORT int64_t rme_prepare(struct rme_block *block);
 
-/* Answers in this process, after rme_prepare. Makes no system call but rt_sigreturn,
- * and read and write of kept_fd, so it may run under seccomp's strict mode. Returns
- * RME_DONE. */
+/* Answers in this process, after rme_prepare, as often as the caller likes. Makes no system call
+ * but rt_sigreturn, and madvise to give back memory. Returns RME_DONE. */
 RME_EXPORT int64_t rme_answer(struct rme_block *block);
 
 /* rme_prepare, rme_answer, and everything put back: for tests by ctypes. */

@@ -64,6 +64,8 @@
 
 #define RME_CAVEAT_KINDS(KIND) \
 	KIND(FAULT, "fault") \
+	KIND(SLOW, "slow") \
+	KIND(SYSTEM_CALL, "system-call") \
 	KIND(ESTIMATED_SIZE, "estimated-size") \
 	KIND(INFERRED_REFERENCES, "inferred-references") \
 	KIND(CORRUPT_REFERENCE, "corrupt-reference") \

@@ -1,7 +1,10 @@
 /* The entries of rememberme.h. */
 #include "cpython/boot.h"
-#include "query/query.h"
+#include "query/kept.h"
 #include "reply/kinds.h"
+#include "runtime/code.h"
+#include "runtime/confine.h"
+#include "runtime/shared.h"
 #include "runtime/snapshot.h"
 #include "runtime/sys.h"
 #include "runtime/thread.h"
@@ -30,7 +33,7 @@ static void reply_error(struct rme_block *block, const char *python, size_t n_py
 	block->reply_size = out.size;
 }
 
-void rme_query_fail(struct rme_block *block, enum rme_error_kind kind, const char *message)
+static void fail(struct rme_block *block, enum rme_error_kind kind, const char *message)
 {
 	struct rme_error error;
 
@@ -84,7 +87,7 @@ static bool request_sound(const struct rme_block *block)
 	       table_sound(block, r->threads, sizeof(struct rme_thread)) &&
 	       table_sound(block, r->missing, sizeof(struct rme_range)) &&
 	       table_sound(block, r->exprs, sizeof(struct rme_expr)) &&
-	       table_sound(block, r->kept, 1) && exprs_sound(block, r->exprs);
+	       exprs_sound(block, r->exprs);
 }
 
 static const struct {
@@ -116,24 +119,25 @@ static void run_query(struct rme_query_ctx *ctx)
 	rme_error_set(&ctx->error, RME_ERROR_BAD_REQUEST, "the helper does not know this question");
 }
 
-void rme_query_answer(struct rme_block *block, struct rme_arena *arena, struct rme_guards *guards,
-                      bool threads)
+/* Writes the whole reply, an error if need be. `threads`: a second thread may be made, since
+ * the process is a snapshot. False: there was too little memory. */
+static bool answer(struct rme_block *block, struct rme_arena *arena, struct rme_guards *guards,
+                   struct rme_kept *kept, bool threads)
 {
 	struct rme_query_ctx *ctx = rme_arena_alloc(arena, sizeof *ctx);
 	char version[32];
 	struct rme_buffer text = {version, sizeof version, 0, false};
 
-	if (!ctx || !request_sound(block)) {
-		rme_query_fail(block, RME_ERROR_BAD_REQUEST,
-		               "the request to the helper is damaged");
-		return;
+	if (!ctx) {
+		fail(block, RME_ERROR_OUT_OF_MEMORY, "no address space is left");
+		return false;
 	}
 	ctx->block = block;
 	ctx->request = (const void *)block->request;
 	ctx->arena = arena;
 	ctx->guards = guards;
+	ctx->kept = kept;
 	ctx->threads = threads && rme_cpus() > 1;
-	ctx->snapshot = threads;
 	ctx->owned = !(ctx->request->flags & RME_TRAVERSE_ONLY);
 	ctx->classes = !(ctx->request->flags & RME_NO_CLASSES);
 	ctx->allocated = ctx->request->flags & RME_ALLOCATED;
@@ -161,12 +165,23 @@ void rme_query_answer(struct rme_block *block, struct rme_arena *arena, struct r
 		reply_error(block, version, text.size, &ctx->error);
 	else
 		block->reply_size = ctx->out.size;
+	return ctx->error.kind != RME_ERROR_OUT_OF_MEMORY && !ctx->walk.exhausted;
 }
 
-/* The alternate stack of the guard stands at the bottom of the arena. */
+/* The bottom of the arena: the alternate stack of the guard, what is kept, and a snapshot's
+ * own stack with an empty page below it. */
+#define KEPT_AT        RME_GUARD_STACK
+#define BOTTOM         (KEPT_AT + RME_PAGE)
+#define SNAPSHOT_STACK (1ul << 20)
+
 static struct rme_guards *guards_of(struct rme_block *block)
 {
 	return (struct rme_guards *)block->arena;
+}
+
+static struct rme_kept *kept_of(struct rme_block *block)
+{
+	return (struct rme_kept *)(block->arena + KEPT_AT);
 }
 
 int64_t rme_prepare(struct rme_block *block)
@@ -191,15 +206,39 @@ int64_t rme_prepare(struct rme_block *block)
 	block->arena = aligned;
 	block->arena_size = size;
 	rme_guards_init((void *)aligned);
+	rme_guards_watch(guards_of(block), block->object_ms);
+	kept_of(block)->bottom = kept_of(block)->floor = BOTTOM;
 	return 0;
+}
+
+/* The next question finds memory as the first one found it, but for what is kept. */
+static void serve(struct rme_block *block, bool threads)
+{
+	struct rme_kept *kept = kept_of(block);
+	struct rme_arena arena = {(uint8_t *)block->arena, block->arena_size, kept->floor};
+
+	if (!request_sound(block)) {
+		fail(block, RME_ERROR_BAD_REQUEST, "the request to the helper is damaged");
+	} else {
+		rme_kept_check(kept, (const void *)block->request);
+		bool had = kept->floor > kept->bottom;
+		rme_arena_reset(&arena, kept->floor);
+		if (!answer(block, &arena, guards_of(block), kept, threads) && had) {
+			/* It may have stood in the way. */
+			rme_kept_drop(kept);
+			rme_arena_reset(&arena, kept->floor);
+			answer(block, &arena, guards_of(block), kept, threads);
+		}
+	}
+	__atomic_store_n(&block->state, RME_DONE, __ATOMIC_RELEASE);
+	if (threads)
+		rme_snapshot_tell(block);
+	rme_arena_reset(&arena, kept->floor);
 }
 
 int64_t rme_answer(struct rme_block *block)
 {
-	struct rme_arena arena = {(uint8_t *)block->arena, block->arena_size, RME_GUARD_STACK};
-
-	rme_query_answer(block, &arena, guards_of(block), false);
-	__atomic_store_n(&block->state, RME_DONE, __ATOMIC_RELEASE);
+	serve(block, false);
 	return RME_DONE;
 }
 
@@ -221,40 +260,57 @@ int64_t rme_run(struct rme_block *block)
 	return r;
 }
 
-/* The snapshot walks on a stack of its own: the debuggee's may be about to
- * overflow, and its guard page is no place to learn that. */
-#define SNAPSHOT_STACK (1ul << 20)
-
-static void answer_on_stack(void *arg)
+/* Code of types may not run where it could reach the process that this is a snapshot of. */
+static void confine(struct rme_block *block)
 {
-	struct rme_block *block = arg;
-	struct rme_arena arena = {(uint8_t *)block->arena, block->arena_size,
-	                          RME_GUARD_STACK + SNAPSHOT_STACK};
-
-	rme_query_answer(block, &arena, guards_of(block), true);
-	__atomic_store_n(&block->state, RME_DONE, __ATOMIC_RELEASE);
-	rme_syscall6(RME_SYS_futex, (long)&block->state, 1 /* FUTEX_WAKE */, 1, 0, 0, 0);
-	rme_syscall6(RME_SYS_exit_group, 0, 0, 0, 0, 0, 0);
+	if (!rme_shared_protect((uint64_t)block) || rme_confine(rme_own_code(), -1) < 0)
+		block->flags |= RME_NO_CODE;
 }
 
-static void answer_in_snapshot(struct rme_block *block)
+static void serve_on_stack(void *arg)
+{
+	struct rme_block *block = arg;
+
+	confine(block);
+	for (;;) {
+		rme_snapshot_await(block);
+		struct rme_request *r = (struct rme_request *)block->request;
+		if (r->thread_pointer)
+			rme_syscall6(RME_SYS_arch_prctl, RME_ARCH_SET_FS, (long)r->thread_pointer,
+			             0, 0, 0, 0);
+		if (block->flags & RME_NO_CODE)
+			r->flags |= RME_LAYOUTS_ONLY;
+		serve(block, true);
+	}
+}
+
+/* The snapshot works on a stack of its own: the debuggee's may be about to
+ * overflow, and its guard page is no place to learn that. */
+static void serve_in_snapshot(struct rme_block *block)
 {
 	if (rme_prepare(block) < 0) {
-		rme_query_fail(block, RME_ERROR_OUT_OF_MEMORY,
-		               "no address space could be reserved for the walk in the snapshot of "
-		               "the process; is there a limit on its virtual memory?");
+		fail(block, RME_ERROR_OUT_OF_MEMORY,
+		     "no address space could be reserved for the walk in the snapshot of "
+		     "the process; is there a limit on its virtual memory?");
 		__atomic_store_n(&block->state, RME_DONE, __ATOMIC_RELEASE);
 		return;
 	}
-	rme_cpu_run_on_stack((void *)(block->arena + RME_GUARD_STACK + SNAPSHOT_STACK),
-	                     answer_on_stack, block);
+	struct rme_kept *kept = kept_of(block);
+	rme_sys_close((void *)(block->arena + BOTTOM), RME_PAGE);
+	kept->bottom = kept->floor = BOTTOM + RME_PAGE + SNAPSHOT_STACK;
+	rme_cpu_run_on_stack((void *)(block->arena + kept->bottom), serve_on_stack, block);
+}
+
+int64_t rme_snapshot(struct rme_block *block)
+{
+	return valid(block) ? rme_snapshot_orphan(block, serve_in_snapshot) : -RME_EINVAL;
 }
 
 int64_t rme_start(struct rme_block *block, uint64_t wait_ms)
 {
 	if (!valid(block))
 		return -RME_EINVAL;
-	int64_t pid = rme_snapshot_start(block, answer_in_snapshot);
+	int64_t pid = rme_snapshot_start(block, serve_in_snapshot);
 	return pid < 0 ? pid : rme_snapshot_wait(block, wait_ms);
 }
 

@@ -181,8 +181,8 @@ void rme_query_dominators(struct rme_query_ctx *ctx)
 		return;
 	}
 	d->ctx = ctx;
-	d->g = rme_arena_alloc(ctx->arena, sizeof *d->g);
-	if (!d->g || !rme_heap_graph_init(d->g, ctx))
+	d->g = rme_heap_graph_get(ctx);
+	if (!d->g)
 		return;
 	uint32_t node = n ? rme_heap_graph_node(d->g, objects[0]) : d->g->root;
 	if (node == RME_NO_NODE || !rme_heap_graph_dominators(d->g) || !init(d))

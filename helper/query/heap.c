@@ -81,7 +81,9 @@ static void faulted(void *arg, rme_addr object)
 	struct rme_query_ctx *ctx = arg;
 	struct rme_guard guard;
 	struct rme_type *volatile t = NULL;
+	int signal = ctx->guards->signal;
 
+	ctx->guards->signal = 0;
 	if (rme_is_address(object) && RME_GUARD(ctx->guards, &guard)) {
 		t = rme_type_get(&ctx->py, rme_type_of(&ctx->py, object));
 		rme_guard_pop(ctx->guards, &guard);
@@ -89,6 +91,11 @@ static void faulted(void *arg, rme_addr object)
 	if (t) {
 		t->n_faults++;
 		t->example = object;
+		t->calls |= signal == RME_GUARD_CALL;
+		if (signal == RME_GUARD_SLOW) {
+			t->slow = true;
+			t->fast = RME_FAST_NONE;
+		}
 	} else {
 		ctx->doubts.n_corrupt++;
 		ctx->doubts.corrupt = object;

@@ -1,9 +1,16 @@
 #include "query/heap_graph.h"
 
 #include "cpython/facts.h"
-#include "query/kept.h"
+#include "runtime/sys.h"
 
 enum { BATCH = 32, CHECK_EVERY = 1 << 14 };
+
+/* Types are found anew by each question, with tallies of its own: these are the walk's. */
+struct rme_type_met {
+	rme_addr address, example;
+	uint64_t n_objects, n_bytes, n_estimated, n_inferred, n_faults;
+	bool slow, calls;
+};
 
 /* The second pass over the objects, in ascending order of address: for that, most of
  * memory comes by itself, and the tables of the index stay in the cache. */
@@ -316,11 +323,10 @@ static bool build(struct rme_heap_graph *g, struct rme_query_ctx *ctx)
 		return out_of_memory(ctx);
 	if (!build_objects(&b))
 		return false;
-	/* Room for the edges of the root; and for two words per node, which the dominators
-	 * need when the edges are done with. */
+	/* Room for the edges of the root. */
 	uint64_t room = b.n_edges + g->whole.n_roots + g->whole.n_words + n + 1;
 	b.max_edges = room < RME_NO_NODE ? room : RME_NO_NODE - 1;
-	rme_arena_trim(arena, b.to, (room < 2 * (n + 1) ? 2 * (n + 1) : room) * sizeof *b.to);
+	rme_arena_trim(arena, b.to, room * sizeof *b.to);
 	g->out.to = b.to;
 	if (!build_roots(&b))
 		return *g->whole.walk.cancel ? false : out_of_memory(ctx);
@@ -340,31 +346,98 @@ static void find_holder(const struct rme_heap_graph *g, rme_addr object, rme_add
 		*holder = rme_heap_graph_address(g, found);
 }
 
-bool rme_heap_graph_init(struct rme_heap_graph *g, struct rme_query_ctx *ctx)
+/* For questions to come. */
+static bool note_tallies(struct rme_heap_graph *g, struct rme_query_ctx *ctx)
 {
-	bool kept = rme_kept_take(g, ctx);
-
-	if (!kept) {
-		if (!build(g, ctx))
-			return false;
-		find_holder(g, ctx->doubts.corrupt, &ctx->doubts.corrupt_holder);
-		find_holder(g, ctx->doubts.freed, &ctx->doubts.freed_holder);
-		rme_kept_offer(g);
+	g->met = rme_arena_alloc(ctx->arena, (g->n_types + 1) * sizeof *g->met);
+	if (!g->met)
+		return out_of_memory(ctx);
+	for (uint64_t i = 0; i < g->n_types; i++) {
+		const struct rme_type *t = g->types[i];
+		if (t)
+			g->met[i] = (struct rme_type_met){
+			    t->address,    t->example,  t->n_objects, t->n_bytes, t->n_estimated,
+			    t->n_inferred, t->n_faults, t->slow,      t->calls};
 	}
-	rme_json_string(&ctx->json, "graph", kept ? "kept" : "built");
+	g->doubts = ctx->doubts;
+	g->n_no_room = ctx->n_no_room;
+	g->lists = ctx->lists;
+	g->exhausted = ctx->walk.exhausted;
 	return true;
 }
 
-/* Where there are none yet: a graph that was kept. */
-static bool count_in(struct rme_heap_graph *g)
+static void take_tallies(struct rme_heap_graph *g, struct rme_query_ctx *ctx)
+{
+	rme_heap_reset_doubts(ctx);
+	ctx->doubts = g->doubts;
+	ctx->n_no_room += g->n_no_room;
+	ctx->lists = g->lists;
+	ctx->walk.exhausted |= g->exhausted;
+	for (uint64_t i = 0; i < g->n_types; i++) {
+		const struct rme_type_met *met = &g->met[i];
+		struct rme_type *t = met->address ? rme_type_get(&ctx->py, met->address) : NULL;
+		g->types[i] = t;
+		if (!t)
+			continue;
+		t->example = met->example;
+		t->n_objects = met->n_objects;
+		t->n_bytes = met->n_bytes;
+		t->n_estimated = met->n_estimated;
+		t->n_inferred = met->n_inferred;
+		t->n_faults = met->n_faults;
+		t->slow = met->slow;
+		t->calls = met->calls;
+		if (t->slow)
+			t->fast = RME_FAST_NONE;
+	}
+}
+
+struct rme_heap_graph *rme_heap_graph_get(struct rme_query_ctx *ctx)
+{
+	const struct rme_heap_graph *kept = ctx->kept->graph;
+	struct rme_heap_graph *g = rme_arena_alloc(ctx->arena, sizeof *g);
+
+	if (!g) {
+		out_of_memory(ctx);
+		return NULL;
+	}
+	if (kept) {
+		/* What this question changes in its copy is gone with it, but for rme_kept_raise.
+		 */
+		*g = *kept;
+		g->garbage.arg = g;
+		rme_whole_resume(&g->whole, ctx);
+		take_tallies(g, ctx);
+	} else {
+		if (!build(g, ctx))
+			return NULL;
+		find_holder(g, ctx->doubts.corrupt, &ctx->doubts.corrupt_holder);
+		find_holder(g, ctx->doubts.freed, &ctx->doubts.freed_holder);
+		if (!note_tallies(g, ctx))
+			return NULL;
+		rme_kept_raise(ctx, g);
+	}
+	rme_json_string(&ctx->json, "graph", kept ? "kept" : "built");
+	return g;
+}
+
+/* How many edges lead to each node. Whoever asks uses it up. */
+static uint32_t *count_in(struct rme_heap_graph *g)
 {
 	struct rme_query_ctx *ctx = g->whole.ctx;
+	uint32_t *first = g->first_in;
 
-	if (g->first_in)
-		return true;
-	g->first_in = rme_arena_alloc(ctx->arena, (g->out.n + 1ull) * sizeof *g->first_in);
-	return g->first_in ? rme_csr_count(&g->out, 0, g->first_in + 1, g->whole.walk.cancel)
-	                   : out_of_memory(ctx);
+	g->first_in = NULL;
+	if (ctx->kept->graph)
+		ctx->kept->graph->first_in = NULL;
+	if (first)
+		return first;
+	first = rme_arena_alloc(ctx->arena, (g->out.n + 1ull) * sizeof *first);
+	if (!first)
+		out_of_memory(ctx);
+	else if (!rme_csr_count(&g->out, 0, first + 1, g->whole.walk.cancel))
+		return NULL;
+	return first;
 }
 
 bool rme_heap_graph_paths(struct rme_heap_graph *g, const uint32_t *avoided, uint64_t n_avoided,
@@ -453,21 +526,33 @@ bool rme_heap_graph_dominators(struct rme_heap_graph *g)
 {
 	struct rme_query_ctx *ctx = g->whole.ctx;
 	const volatile uint32_t *cancel = g->whole.walk.cancel;
-	const struct rme_dominators_memory memory = {ctx->arena, g->spare, g->out.to};
 	uint32_t n_edges = g->out.first[g->out.n], n_to = n_edges < g->out.n ? g->out.n : n_edges;
-	uint32_t *to = rme_arena_alloc(ctx->arena, n_to * sizeof *to);
-	struct rme_csr in;
+	struct rme_dominators_memory memory = {.arena = ctx->arena};
+	struct rme_dominators dominators;
+	struct rme_csr in, tree;
+	uint32_t *to, *first;
 
-	if (!to || !begin_garbage(g))
+	if (g->tree.n)
+		return true;
+	memory.spare = rme_arena_alloc(ctx->arena, (size_t)g->out.n * sizeof(uint32_t));
+	memory.scratch = rme_arena_alloc(ctx->arena, (size_t)g->out.n * sizeof(uint64_t));
+	to = rme_arena_alloc(ctx->arena, n_to * sizeof *to);
+	if (!memory.spare || !memory.scratch || !to || !begin_garbage(g))
 		return out_of_memory(ctx);
-	if (!count_in(g) || !rme_csr_turn(&g->out, g->first_in, to, &in, cancel))
+	first = count_in(g);
+	if (!first || !rme_csr_turn(&g->out, first, to, &in, cancel))
 		return false;
-	if (!rme_dominators_init(&g->dominators, &g->out, &in, g->root, &g->garbage, &memory,
-	                         cancel))
+	if (!rme_dominators_init(&dominators, &g->out, &in, g->root, &g->garbage, &memory, cancel))
 		return *cancel ? false : out_of_memory(ctx);
 	/* The tree takes the place of the edges that were turned around. */
-	rme_dominated_init(&g->dominators, g->first_in, to, &g->tree);
-	return rme_dominators_retain(&g->dominators, size_of, g, cancel);
+	rme_dominated_init(&dominators, first, to, &tree);
+	rme_sys_forget(to + dominators.n, (n_to - dominators.n) * sizeof *to);
+	if (!rme_dominators_retain(&dominators, size_of, g, cancel))
+		return false;
+	g->dominators = dominators;
+	g->tree = tree;
+	rme_kept_raise(ctx, g);
+	return true;
 }
 
 uint64_t rme_heap_graph_holders(const struct rme_heap_graph *g, uint32_t node, uint32_t *ret,

@@ -30,6 +30,8 @@ static void merge_type(void *arg, struct rme_type *theirs)
 		ours->n_estimated += theirs->n_estimated;
 		ours->n_inferred += theirs->n_inferred;
 		ours->n_faults += theirs->n_faults;
+		ours->slow |= theirs->slow;
+		ours->calls |= theirs->calls;
 		ours->example = theirs->example;
 	}
 	theirs->n_estimated = theirs->n_inferred = theirs->n_faults = 0;
@@ -74,6 +76,7 @@ static struct rme_second *make_second(struct rme_query_ctx *ctx)
 		return NULL;
 	s->thread.fn = run_second;
 	s->thread.arg = s;
+	s->thread.watched_ms = ctx->guards->watched_ms;
 	s->ctx.py = ctx->py;
 	s->ctx.py.arena = &s->arena;
 	/* Reading the class that types are told by may fault: under our own guard. */

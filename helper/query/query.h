@@ -31,12 +31,14 @@ struct rme_doubts {
 
 struct rme_whole;  /* whole.h */
 struct rme_second; /* pair.c */
+struct rme_kept;   /* kept.h */
 
 struct rme_query_ctx {
 	struct rme_block *block;
 	const struct rme_request *request;
 	struct rme_arena *arena;
 	struct rme_guards *guards;
+	struct rme_kept *kept; /* of the image */
 	struct rme_python py;
 	struct rme_buffer out;
 	struct rme_json json;
@@ -51,7 +53,6 @@ struct rme_query_ctx {
 	rme_addr forced[RME_MAX_FORCED]; /* roots that are entered whatever they are */
 	uint32_t n_forced;
 	bool threads;          /* a second thread may help: this process is ours */
-	bool snapshot;         /* the caller of rme_start can be asked for something */
 	uint32_t lists;        /* enum rme_lists: whether the collector's are complete */
 	bool over_budget;      /* some sizes were not taken one by one */
 	bool cut;              /* a tree was too large to be drawn as deep as it was asked for */
@@ -62,13 +63,6 @@ struct rme_query_ctx {
 	struct rme_whole *whole;         /* while the whole heap is walked */
 	struct rme_second *second;       /* the second thread's view, once it was wanted */
 };
-
-/* answer.c: writes the whole reply, an error if need be. `threads`: a second thread may be
- * made, since the process is a snapshot. */
-void rme_query_answer(struct rme_block *block, struct rme_arena *arena, struct rme_guards *guards,
-                      bool threads);
-/* The reply is this error. */
-void rme_query_fail(struct rme_block *block, enum rme_error_kind kind, const char *message);
 
 /* pair.c: goes on with a walk that paused, on two threads, to the deferred nodes. */
 void rme_heap_pair(struct rme_query_ctx *ctx);

@@ -195,8 +195,8 @@ void rme_query_referrers(struct rme_query_ctx *ctx)
 		return;
 	}
 	r.object = objects[0];
-	r.g = rme_arena_alloc(ctx->arena, sizeof *r.g);
-	if (!r.g || !rme_heap_graph_init(r.g, ctx))
+	r.g = rme_heap_graph_get(ctx);
+	if (!r.g)
 		return;
 	r.target = rme_index_node(&r.g->index, r.object);
 	if (is_address &&

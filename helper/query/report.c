@@ -200,9 +200,19 @@ static void reference_caveat(struct rme_query_ctx *ctx, enum rme_caveat_kind kin
 static void type_caveats(struct rme_query_ctx *ctx, struct rme_type *t)
 {
 	if (t->n_faults)
-		caveat(ctx, RME_CAVEAT_FAULT, t->address, t->n_faults, t->example,
-		       " damaged object(s) of type ",
-		       ": reading them faulted; they and what only they reach are left out");
+		caveat(
+		    ctx,
+		    t->slow    ? RME_CAVEAT_SLOW
+		    : t->calls ? RME_CAVEAT_SYSTEM_CALL
+			       : RME_CAVEAT_FAULT,
+		    t->address, t->n_faults, t->example,
+		    t->slow || t->calls ? " object(s) of type " : " damaged object(s) of type ",
+		    t->slow ? ": their own code (tp_traverse) took too long (py-config watchdog); "
+			      "they and what only they reach are left out"
+		    : t->calls ? ": their own code (tp_traverse) made a system call, which it may "
+				 "not; they and what only they reach are left out"
+			       : ": reading them faulted; they and what only they reach are "
+				 "left out");
 	if (t->n_estimated)
 		caveat(ctx, RME_CAVEAT_ESTIMATED_SIZE, t->address, t->n_estimated, t->example,
 		       " object(s) of type ",

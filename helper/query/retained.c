@@ -3,6 +3,8 @@
 #include "query/retained.h"
 #include "cpython/str.h"
 #include "query/chain.h"
+#include "query/shortest.h"
+#include "runtime/sys.h"
 
 enum { MAX_LIMIT = 10000 };
 
@@ -13,9 +15,8 @@ struct row {
 };
 
 /* The instances of a type, and what they retain together. */
-struct class
-{
-	struct rme_type *type;
+struct rme_class_row {
+	rme_addr type;
 	uint64_t n_instances, bytes, nodes;
 	uint32_t depth; /* how many of them are on the way from the root */
 	/* Of the garbage that is entered by `entry`: what was there before; whether all of it is.
@@ -39,7 +40,7 @@ struct retained {
 	struct row *best;
 	uint64_t n_best;
 	uint64_t *containers; /* a bit per node: modules and their namespaces */
-	struct class *classes;
+	struct rme_class_row *classes;
 	uint32_t n_classes;
 	uint32_t *class_of; /* of a number; 0: of none */
 	uint32_t entry;     /* the garbage at work is dominated by it; 0: none */
@@ -138,9 +139,9 @@ static bool find_classes(struct retained *r)
 	r->classes = get(r, max * sizeof *r->classes);
 	if (!r->classes)
 		return false;
-	/* The paths have been told. */
-	r->class_of = r->paths.before;
-	memset(r->class_of, 0, d->n * sizeof *r->class_of);
+	r->class_of = get(r, d->n * sizeof *r->class_of);
+	if (!r->class_of)
+		return false;
 	r->n_classes = 1;
 	for (uint32_t node = 0; node < r->g->root; node++) {
 		struct rme_type *t = rme_heap_graph_type(r->g, node);
@@ -149,10 +150,10 @@ static bool find_classes(struct retained *r)
 		if (!t->tally) {
 			if (r->n_classes == max)
 				continue;
-			r->classes[r->n_classes].type = t;
+			r->classes[r->n_classes].type = t->address;
 			t->tally = &r->classes[r->n_classes++];
 		}
-		struct class *c = t->tally;
+		struct rme_class_row *c = t->tally;
 		c->n_instances++;
 		r->class_of[d->number[node]] = (uint32_t)(c - r->classes);
 		if (!(node & 0xffff) && r->ctx->block->cancel)
@@ -169,7 +170,7 @@ static bool is_cyclic(const struct retained *r, uint32_t w)
 	return w >= d->n_alive && r->g->garbage.within[node >> 6] >> (node & 63) & 1;
 }
 
-static void add_retained(struct class *c, const struct rme_dominators *d, uint32_t w)
+static void add_retained(struct rme_class_row *c, const struct rme_dominators *d, uint32_t w)
 {
 	c->bytes += d->bytes[w];
 	c->nodes += d->nodes[w];
@@ -177,7 +178,7 @@ static void add_retained(struct class *c, const struct rme_dominators *d, uint32
 
 /* Objects of garbage that hold each other: each of them holds all of it, whichever of them
  * stands for them. */
-static void enter_cyclic(struct retained *r, struct class *c, uint32_t w)
+static void enter_cyclic(struct retained *r, struct rme_class_row *c, uint32_t w)
 {
 	const struct rme_dominators *d = &r->g->dominators;
 
@@ -202,7 +203,7 @@ static void enter_cyclic(struct retained *r, struct class *c, uint32_t w)
 static void enter(void *arg, uint32_t w)
 {
 	struct retained *r = arg;
-	struct class *c = &r->classes[r->class_of[w]];
+	struct rme_class_row *c = &r->classes[r->class_of[w]];
 
 	if (!r->entry && is_cyclic(r, w))
 		r->entry = w;
@@ -226,31 +227,51 @@ static void leave(void *arg, uint32_t w)
 /* Such as holds what others made: of these, every program has many. */
 static bool is_plain(const struct rme_type *t)
 {
-	return t->exact && t->kind != RME_KIND_OTHER && t->kind != RME_KIND_EXCEPTION &&
+	return t && t->exact && t->kind != RME_KIND_OTHER && t->kind != RME_KIND_EXCEPTION &&
 	       t->kind != RME_KIND_NDARRAY;
+}
+
+/* Of this image once, too. */
+static bool sum_classes(struct retained *r)
+{
+	const struct rme_dominated_visitor visitor = {enter, leave, r};
+	struct rme_heap_graph *g = r->g;
+	uint32_t *cursor;
+
+	if (!g->classes) {
+		cursor = get(r, g->dominators.n * sizeof *cursor);
+		if (!cursor || !find_classes(r) ||
+		    !rme_dominated_each(&g->dominators, &g->tree, &visitor, cursor,
+		                        &r->ctx->block->cancel))
+			return false;
+		rme_sys_forget(cursor, g->dominators.n * sizeof *cursor);
+		rme_sys_forget(r->class_of, g->dominators.n * sizeof *r->class_of);
+		g->classes = r->classes;
+		g->n_classes = r->n_classes;
+		rme_kept_raise(r->ctx, g);
+	}
+	r->classes = g->classes;
+	r->n_classes = g->n_classes;
+	return true;
 }
 
 /* `telling`: without those of the interpreter's own that are plain. */
 static void report_classes(struct retained *r, const char *key, bool telling)
 {
-	const struct rme_dominated_visitor visitor = {enter, leave, r};
-	struct rme_heap_graph *g = r->g;
 	struct rme_json *j = &r->ctx->json;
-	uint32_t *cursor = g->out.first; /* of which the dominators left nothing */
 
-	if (!find_classes(r) ||
-	    !rme_dominated_each(&g->dominators, &g->tree, &visitor, cursor, &r->ctx->block->cancel))
+	if (!sum_classes(r))
 		return;
 	r->n_best = 0;
 	for (uint32_t i = 1; i < r->n_classes; i++)
-		if (!telling || !is_plain(r->classes[i].type))
+		if (!telling || !is_plain(rme_type_get(&r->ctx->py, r->classes[i].type)))
 			rank(r, i, r->classes[i].bytes);
 	rme_json_array(j, key);
 	for (uint64_t i = 0; i < r->n_best; i++) {
-		const struct class *c = &r->classes[r->best[i].index];
+		const struct rme_class_row *c = &r->classes[r->best[i].index];
 		rme_json_open(j, NULL);
-		rme_report_type(r->ctx, "type", c->type->address);
-		rme_json_address(j, "address", c->type->address);
+		rme_report_type(r->ctx, "type", c->type);
+		rme_json_address(j, "address", c->type);
 		rme_json_unsigned(j, "instances", c->n_instances);
 		report_retained(r->ctx, c->bytes, c->nodes);
 		rme_json_close(j);
@@ -315,10 +336,11 @@ static void report_modules(struct retained *r)
 static bool begin_list(struct retained *r)
 {
 	r->best = get(r, r->limit * sizeof *r->best);
-	return r->best && rme_heap_graph_paths(r->g, NULL, 0, &r->paths) &&
-	       rme_heap_graph_paths_rest(r->g, &r->paths) &&
-	       rme_heap_graph_paths_garbage(r->g, &r->paths, NULL, 0) &&
-	       rme_heap_graph_dominators(r->g) && mark_containers(r);
+	if (!r->best || !rme_shortest_find(r->g) || !rme_heap_graph_dominators(r->g) ||
+	    !mark_containers(r))
+		return false;
+	rme_shortest_paths(r->g, &r->paths);
+	return true;
 }
 
 static void list(struct retained *r)
@@ -344,30 +366,6 @@ void rme_retained_objects(struct rme_heap_graph *g, uint64_t limit, const char *
 		return;
 	report_objects(&r, key);
 	report_classes(&r, "by_class", true);
-}
-
-/* What would be freed if all of the objects went. For one object a search is quicker than
- * the dominators of all. */
-static bool lost(struct retained *r, const uint32_t *nodes, uint32_t n, uint64_t *bytes,
-                 uint64_t *n_objects)
-{
-	struct rme_heap_graph *g = r->g;
-	struct rme_paths paths;
-
-	if (!rme_heap_graph_paths(g, nodes, n, &paths) || !rme_heap_graph_paths_rest(g, &paths) ||
-	    !rme_heap_graph_paths_garbage(g, &paths, nodes, n))
-		return false;
-	for (uint32_t i = 0; i < n; i++)
-		paths.before[nodes[i]] = nodes[i];
-	*bytes = *n_objects = 0;
-	for (uint32_t v = 0; v < g->root; v++) {
-		if (paths.before[v] != v && paths.before[v] != RME_NO_NODE)
-			continue;
-		uint64_t size = rme_heap_graph_size(g, v);
-		*bytes += size;
-		*n_objects += size != 0;
-	}
-	return true;
 }
 
 /* The number whose figures are those of the node. */
@@ -396,7 +394,8 @@ static void of_exprs(struct retained *r, const rme_addr *objects, const struct r
 		if (nodes[i] == RME_NO_NODE)
 			return;
 	}
-	if (!lost(r, nodes, n, &bytes, &n_objects) || (n > 1 && !rme_heap_graph_dominators(r->g)))
+	if (!rme_shortest_lost(r->g, nodes, n, &bytes, &n_objects) ||
+	    (n > 1 && !rme_heap_graph_dominators(r->g)))
 		return;
 	rme_json_array(j, "items");
 	for (uint32_t i = 0; i < n; i++) {
@@ -415,12 +414,13 @@ void rme_query_retained(struct rme_query_ctx *ctx)
 {
 	rme_addr objects[RME_MAX_FORCED];
 	const struct rme_expr *exprs[RME_MAX_FORCED];
-	struct retained r = {.ctx = ctx, .g = rme_arena_alloc(ctx->arena, sizeof *r.g)};
+	struct retained r = {.ctx = ctx};
 	uint32_t n = 0;
 
-	if (!r.g || (ctx->request->exprs.count && !rme_query_exprs(ctx, objects, exprs, &n)))
+	if (ctx->request->exprs.count && !rme_query_exprs(ctx, objects, exprs, &n))
 		return;
-	if (!rme_heap_graph_init(r.g, ctx))
+	r.g = rme_heap_graph_get(ctx);
+	if (!r.g)
 		return;
 	if (n)
 		of_exprs(&r, objects, exprs, n);

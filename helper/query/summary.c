@@ -112,9 +112,9 @@ static void report_large(struct rme_heap_graph *g)
 
 void rme_query_summary(struct rme_query_ctx *ctx)
 {
-	struct rme_heap_graph *g = rme_arena_alloc(ctx->arena, sizeof *g);
+	struct rme_heap_graph *g = rme_heap_graph_get(ctx);
 
-	if (!g || !rme_heap_graph_init(g, ctx))
+	if (!g)
 		return;
 	rme_json_unsigned(&ctx->json, "size", g->whole.walk.n_bytes);
 	rme_json_unsigned(&ctx->json, "objects", g->whole.walk.n_objects);

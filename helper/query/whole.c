@@ -90,10 +90,9 @@ static void attach(struct rme_whole *w, struct rme_query_ctx *ctx)
 	ctx->owned = ctx->classes = true;
 }
 
-void rme_whole_resume(struct rme_whole *w, struct rme_query_ctx *ctx, uint64_t n_roots)
+void rme_whole_resume(struct rme_whole *w, struct rme_query_ctx *ctx)
 {
 	attach(w, ctx);
-	w->n_roots = n_roots;
 	w->walk.cancel = ctx->walk.cancel;
 }
 

@@ -28,8 +28,8 @@ struct rme_whole {
  * initialised, and may be built after the walk. */
 bool rme_whole_init(struct rme_whole *w, struct rme_query_ctx *ctx, struct rme_index *index);
 
-/* Instead of both that and the walk: `w` has roots, `n_roots` of them, of a walk that was. */
-void rme_whole_resume(struct rme_whole *w, struct rme_query_ctx *ctx, uint64_t n_roots);
+/* Another question goes on with what the walk has left. */
+void rme_whole_resume(struct rme_whole *w, struct rme_query_ctx *ctx);
 
 /* Walks from the roots and from the collector's lists. Sizes and numbers are in w->walk
  * and, by type, in struct rme_type. False with ctx->error. */

@@ -1,6 +1,7 @@
 /* py-why: the shortest paths from roots to an object, no two through the same last
  * holder. */
 #include "query/chain.h"
+#include "query/shortest.h"
 #include "runtime/sort.h"
 
 enum { MAX_HOLDERS = 1 << 22, DEFAULT_PATHS = 3 };
@@ -100,10 +101,44 @@ static void report(struct why *w)
 	rme_json_close(j);
 }
 
+/* The holders to which the image's own paths lead. False: a search is needed, for one of these
+ * leads through the target, or there is only garbage. */
+static bool add_known_holders(struct why *w)
+{
+	for (uint64_t i = 0; i < w->n_nodes; i++) {
+		uint32_t v = w->nodes[i];
+		if (v == w->target || (i && v == w->nodes[i - 1]) || !rme_shortest_alive(w->g, v))
+			continue;
+		if (rme_shortest_through(w->g, v, w->target))
+			return false;
+		add(w, v, NULL, rme_shortest_named(w->g, v));
+	}
+	return w->n || !w->n_nodes;
+}
+
+/* Past the target. */
+static bool search(struct why *w)
+{
+	if (!rme_heap_graph_paths(w->g, &w->target, 1, &w->paths))
+		return false;
+	add_holders(w, true);
+	if (!rme_heap_graph_paths_rest(w->g, &w->paths))
+		return false;
+	add_holders(w, false);
+	if (!w->n && w->n_nodes) {
+		if (!rme_heap_graph_paths_garbage(w->g, &w->paths, &w->target, 1))
+			return false;
+		add_holders(w, false);
+	}
+	return true;
+}
+
 static bool find(struct why *w)
 {
 	struct rme_heap_graph *g = w->g;
 
+	if (!rme_shortest_find(g))
+		return false;
 	w->holders = rme_arena_alloc(g->whole.ctx->arena, MAX_HOLDERS * sizeof *w->holders);
 	w->nodes = rme_arena_alloc(g->whole.ctx->arena, MAX_HOLDERS * sizeof *w->nodes);
 	if (!w->holders || !w->nodes) {
@@ -112,16 +147,11 @@ static bool find(struct why *w)
 		return false;
 	}
 	w->n_nodes = rme_heap_graph_holders(g, w->target, w->nodes, MAX_HOLDERS);
-	if (!rme_heap_graph_paths(g, &w->target, 1, &w->paths))
-		return false;
-	add_holders(w, true);
-	if (!rme_heap_graph_paths_rest(g, &w->paths))
-		return false;
-	add_holders(w, false);
-	if (!w->n && w->n_nodes) {
-		if (!rme_heap_graph_paths_garbage(g, &w->paths, &w->target, 1))
+	rme_shortest_paths(g, &w->paths);
+	if (!add_known_holders(w)) {
+		w->n = 0;
+		if (!search(w))
 			return false;
-		add_holders(w, false);
 	}
 	add_roots(w);
 	return true;
@@ -131,7 +161,7 @@ void rme_query_why(struct rme_query_ctx *ctx)
 {
 	rme_addr roots[RME_MAX_FORCED];
 	const struct rme_expr *exprs[RME_MAX_FORCED];
-	struct why w = {.g = rme_arena_alloc(ctx->arena, sizeof *w.g)};
+	struct why w = {0};
 	uint32_t n;
 
 	if (!rme_query_exprs(ctx, roots, exprs, &n))
@@ -140,7 +170,8 @@ void rme_query_why(struct rme_query_ctx *ctx)
 		rme_error_set(&ctx->error, RME_ERROR_USAGE, "py-why takes one EXPR");
 		return;
 	}
-	if (!w.g || !rme_heap_graph_init(w.g, ctx))
+	w.g = rme_heap_graph_get(ctx);
+	if (!w.g)
 		return;
 	w.target = rme_heap_graph_node(w.g, roots[0]);
 	if (w.target == RME_NO_NODE || !find(&w))

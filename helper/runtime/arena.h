@@ -1,6 +1,6 @@
 /* The helper's own memory: one range of address space, reserved once and handed
  * out from the bottom; pages cost nothing until they are touched. It never calls
- * the system after rme_arena_init, so it works under seccomp's strict mode.
+ * the system but to give memory back, so it works in a sandbox.
  * Nothing Python-specific here. */
 #ifndef RME_RUNTIME_ARENA_H
 #define RME_RUNTIME_ARENA_H
@@ -23,6 +23,9 @@ static inline void rme_arena_trim(struct rme_arena *arena, const void *last, siz
 {
 	arena->used = (size_t)((const uint8_t *)last - arena->base) + n;
 }
+
+/* Gives back all but the first `used` bytes. */
+void rme_arena_reset(struct rme_arena *arena, size_t used);
 
 /* What is left, in bytes. */
 static inline size_t rme_arena_left(const struct rme_arena *arena)

@@ -1,4 +1,4 @@
-/* The fault guard: handlers for SIGSEGV, SIGBUS, SIGILL, SIGFPE and SIGTRAP that
+/* The fault guard: handlers for SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP and SIGSYS that
  * return control to the innermost RME_GUARD block, so that a bad pointer of the
  * debuggee costs one object and not the answer. Installed in the snapshot or in
  * undump, never in the debuggee itself. Nothing Python-specific here.
@@ -36,7 +36,7 @@ struct rme_guard {
 	int signal;
 };
 
-enum { RME_GUARD_SIGNALS = 5 };
+enum { RME_GUARD_SIGNALS = 6 };
 
 struct rme_kernel_sigaction {
 	void *handler;
@@ -59,7 +59,19 @@ struct rme_guards {
 	uint64_t n_faults;
 	struct rme_kernel_sigaction old_action[RME_GUARD_SIGNALS];
 	struct rme_kernel_stack old_stack;
+	/* The watch over foreign code: how often any was called by now, and at the last tick; for
+	 * how many ticks in a row nothing else was. */
+	uint64_t n_calls, n_calls_before;
+	uint32_t n_ticks;
+	uint32_t watched_ms; /* 0: not */
+	int32_t timer;
+	int32_t signal; /* of the last fault */
 };
+
+/* The signal of what took too long, as a fault. */
+#define RME_GUARD_SLOW 27 /* SIGPROF */
+/* And of a system call that is refused (confine.h). */
+#define RME_GUARD_CALL 31 /* SIGSYS */
 
 /* Size and alignment of the alternate stack: the state is at its bottom. */
 #define RME_GUARD_STACK 65536ul
@@ -67,6 +79,20 @@ struct rme_guards {
 /* Installs the handlers on the stack at `stack` (RME_GUARD_STACK bytes, aligned to
  * as much). Returns the state. */
 struct rme_guards *rme_guards_init(void *stack);
+
+/* From now on a call of foreign code that computes for longer than `ms` milliseconds, on this
+ * thread, ends as a fault with RME_GUARD_SLOW. 0: no watch. */
+void rme_guards_watch(struct rme_guards *guards, uint32_t ms);
+void rme_guards_unwatch(struct rme_guards *guards);
+
+/* Before each call of foreign code. */
+static inline void rme_guards_call(struct rme_guards *guards)
+{
+	RME_STORE(guards->n_calls, guards->n_calls + 1);
+}
+
+/* Leaves the innermost block, as a fault of that signal does. */
+__attribute__((noreturn)) void rme_guards_raise(struct rme_guards *guards, int signal);
 
 /* Puts back the handlers and the alternate stack that were there. */
 void rme_guards_deinit(struct rme_guards *guards);

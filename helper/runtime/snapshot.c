@@ -6,20 +6,29 @@
 enum {
 	CLONE_UNTRACED_ = 0x00800000,
 	PR_SET_PDEATHSIG_ = 1,
+	PR_SET_NAME_ = 15,
+	PR_GET_CHILD_SUBREAPER_ = 37,
+	PR_SET_PTRACER_ = 0x59616d61,
 	SIGKILL_ = 9,
 	WNOHANG_ = 1,
 	WALL_ = 0x40000000,
 	SIG_SETMASK_ = 2,
 	FUTEX_WAIT_ = 0, /* not PRIVATE: the word is shared with the snapshot */
 	FUTEX_WAKE_ = 1,
+	CLOCK_MONOTONIC_ = 1,
+	SIGURG_ = 23,
 	AT_FDCWD_ = -100,
 	RLIMIT_CORE_ = 4,
-	RLIMIT_AS_ = 9
+	RLIMIT_NOFILE_ = 7,
+	RLIMIT_AS_ = 9,
+	MANY_DESCRIPTORS = 65536
 };
 
-/* Signals 4, 5, 7, 8, 11 stay open for the fault guard; everything else, a Ctrl-C
+/* Signals 4, 5, 7, 8, 11, 27, 31 stay open for the fault guard; everything else, a Ctrl-C
  * of the terminal or the program's own alarm, is the debuggee's business. */
-#define SNAPSHOT_MASK (~0ull & ~(1ull << 3 | 1ull << 4 | 1ull << 6 | 1ull << 7 | 1ull << 10))
+#define SNAPSHOT_MASK                                                                              \
+	(~0ull &                                                                                   \
+	 ~(1ull << 3 | 1ull << 4 | 1ull << 6 | 1ull << 7 | 1ull << 10 | 1ull << 26 | 1ull << 30))
 
 static uint32_t state_load(struct rme_block *block)
 {
@@ -54,9 +63,32 @@ static void adjust_limits(void)
 	rme_syscall6(RME_SYS_prlimit64, 0, RLIMIT_CORE_, (long)limit, 0, 0, 0);
 }
 
+/* A socket must see that its peer has closed it, a lock that it was released. */
+static void close_descriptors(void)
+{
+	uint64_t limit[2] = {1024, 1024};
+
+	if (rme_syscall6(RME_SYS_close_range, 0, 0x7fffffff, 0, 0, 0, 0) == 0)
+		return;
+	rme_syscall6(RME_SYS_prlimit64, 0, RLIMIT_NOFILE_, 0, (long)limit, 0, 0);
+	for (uint64_t fd = 0; fd < limit[1] && fd < MANY_DESCRIPTORS; fd++) /* before Linux 5.9 */
+		rme_syscall6(RME_SYS_close, (long)fd, 0, 0, 0, 0, 0);
+}
+
+/* What a snapshot does first, before it takes memory. */
+static void settle(void)
+{
+	uint64_t mine = SNAPSHOT_MASK;
+
+	close_descriptors();
+	offer_to_oom_killer();
+	adjust_limits();
+	rme_syscall6(RME_SYS_rt_sigprocmask, SIG_SETMASK_, (long)&mine, 0, 8, 0, 0);
+}
+
 int64_t rme_snapshot_start(struct rme_block *block, void (*fn)(struct rme_block *))
 {
-	uint64_t all = ~0ull, mine = SNAPSHOT_MASK, old;
+	uint64_t all = ~0ull, old;
 	long pid;
 
 	block->state = RME_RUNNING;
@@ -65,11 +97,9 @@ int64_t rme_snapshot_start(struct rme_block *block, void (*fn)(struct rme_block 
 	pid = rme_syscall6(RME_SYS_clone, CLONE_UNTRACED_, 0, 0, 0, 0, 0);
 	if (pid == 0) {
 		rme_syscall6(RME_SYS_prctl, PR_SET_PDEATHSIG_, SIGKILL_, 0, 0, 0, 0);
-		offer_to_oom_killer();
-		adjust_limits();
-		rme_syscall6(RME_SYS_rt_sigprocmask, SIG_SETMASK_, (long)&mine, 0, 8, 0, 0);
+		settle();
 		fn(block);
-		rme_syscall6(RME_SYS_futex, (long)&block->state, FUTEX_WAKE_, 1, 0, 0, 0);
+		rme_snapshot_tell(block);
 		rme_syscall6(RME_SYS_exit_group, 0, 0, 0, 0, 0, 0);
 		__builtin_unreachable();
 	}
@@ -79,6 +109,55 @@ int64_t rme_snapshot_start(struct rme_block *block, void (*fn)(struct rme_block 
 		block->state = RME_IDLE;
 	rme_syscall6(RME_SYS_rt_sigprocmask, SIG_SETMASK_, (long)&old, 0, 8, 0, 0);
 	return pid;
+}
+
+/* Orphans that this process leaves would be its own to reap. */
+static bool reaps_orphans(void)
+{
+	int32_t is = 0;
+
+	return rme_syscall6(RME_SYS_getpid, 0, 0, 0, 0, 0, 0) == 1 ||
+	       rme_syscall6(RME_SYS_prctl, PR_GET_CHILD_SUBREAPER_, (long)&is, 0, 0, 0, 0) < 0 ||
+	       is;
+}
+
+/* The block of the snapshot lies where that of the debuggee does, but can be written. */
+static bool own_block(struct rme_block *block)
+{
+	struct rme_block given = *block;
+	long at = rme_syscall6(RME_SYS_mmap, (long)block, RME_PAGE, 3 /* READ|WRITE */,
+	                       0x32 /* PRIVATE|FIXED|ANONYMOUS */, -1, 0);
+	uint8_t *room = rme_sys_reserve(given.request_capacity + given.reply_capacity);
+
+	if (at != (long)block || !room)
+		return false;
+	*block = given;
+	block->reply = (uint64_t)room + given.request_capacity;
+	__atomic_store_n(&block->request, (uint64_t)room, __ATOMIC_RELEASE);
+	return true;
+}
+
+int64_t rme_snapshot_orphan(struct rme_block *block, void (*fn)(struct rme_block *))
+{
+	uint64_t all = ~0ull, old;
+	volatile int64_t copy = -RME_ENOMEM;
+	long child;
+
+	if (reaps_orphans())
+		return -RME_ECHILD;
+	rme_syscall6(RME_SYS_rt_sigprocmask, SIG_SETMASK_, (long)&all, (long)&old, 8, 0, 0);
+	child = rme_cpu_clone_orphan(&copy);
+	if (child == 0) {
+		settle();
+		rme_syscall6(RME_SYS_prctl, PR_SET_NAME_, (long)"rememberme", 0, 0, 0, 0);
+		rme_syscall6(RME_SYS_prctl, PR_SET_PTRACER_, block->debugger, 0, 0, 0, 0);
+		if (own_block(block))
+			fn(block);
+		rme_syscall6(RME_SYS_exit_group, 1, 0, 0, 0, 0, 0);
+		__builtin_unreachable();
+	}
+	rme_syscall6(RME_SYS_rt_sigprocmask, SIG_SETMASK_, (long)&old, 0, 8, 0, 0);
+	return child < 0 ? child : copy;
 }
 
 static long reap(struct rme_block *block, int flags)
@@ -103,11 +182,6 @@ int64_t rme_snapshot_wait(struct rme_block *block, uint64_t wait_ms)
 
 		if (!block->pid)
 			return state;
-		if (state == RME_DONE) {
-			reap(block, 0);
-			block->pid = 0;
-			return state;
-		}
 		long r = reap(block, WNOHANG_);
 		if (r == block->pid || r < 0) {
 			block->pid = 0;
@@ -122,33 +196,39 @@ int64_t rme_snapshot_wait(struct rme_block *block, uint64_t wait_ms)
 	}
 }
 
-static void set_state(struct rme_block *block, uint32_t state)
+void rme_snapshot_tell(struct rme_block *block)
 {
-	__atomic_store_n(&block->state, state, __ATOMIC_RELEASE);
 	rme_syscall6(RME_SYS_futex, (long)&block->state, FUTEX_WAKE_, 1, 0, 0, 0);
 }
 
-bool rme_snapshot_ask(struct rme_block *block, uint32_t state)
+static uint64_t seconds(void)
 {
-	enum { LIMIT_MS = 10000 };
-	uint32_t answer = 0;
+	int64_t now[2] = {0, 0};
 
-	block->answer = 0;
-	set_state(block, state);
-	/* Short naps: what the debugger writes wakes no futex. */
-	for (int left = LIMIT_MS; left && !block->cancel; left--) {
-		int64_t nap[2] = {0, 1000000};
-		uint32_t before = answer;
-		rme_syscall6(RME_SYS_futex, (long)&block->answer, FUTEX_WAIT_, answer, (long)nap, 0,
-		             0);
-		answer = __atomic_load_n(&block->answer, __ATOMIC_ACQUIRE);
-		if (answer == RME_ANSWER_DONE || answer == RME_ANSWER_NO)
-			break;
-		if (answer != before)
-			left = LIMIT_MS;
+	rme_syscall6(RME_SYS_clock_gettime, CLOCK_MONOTONIC_, (long)now, 0, 0, 0, 0);
+	return (uint64_t)now[0];
+}
+
+/* Whoever is root's debugger may not be signalled, but it is there. */
+static bool is_gone(int32_t pid)
+{
+	return pid && rme_syscall6(RME_SYS_kill, pid, 0, 0, 0, 0, 0) == -RME_ESRCH;
+}
+
+void rme_snapshot_await(struct rme_block *block)
+{
+	enum { SHORT = 100 };
+	uint64_t wake = 1ull << (SIGURG_ - 1), end = seconds() + block->lease_s;
+
+	/* A SIGURG, which does no harm to whoever gets it, wakes it at once; who cannot send one
+	 * waits for a nap at most. */
+	for (int n = 0; state_load(block) != RME_RUNNING; n++) {
+		int64_t nap[2] = {0, n < SHORT ? 1000000 : 20000000};
+		rme_syscall6(RME_SYS_rt_sigtimedwait, (long)&wake, 0, (long)nap, 8, 0, 0);
+		if (n >= SHORT &&
+		    (is_gone(block->debugger) || (block->lease_s && seconds() >= end)))
+			rme_syscall6(RME_SYS_exit_group, 0, 0, 0, 0, 0, 0);
 	}
-	set_state(block, RME_RUNNING);
-	return answer == RME_ANSWER_DONE;
 }
 
 void rme_snapshot_stop(struct rme_block *block)

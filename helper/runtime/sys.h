@@ -10,7 +10,15 @@
 
 #define RME_PAGE 4096ul
 
-enum { RME_EINTR = 4, RME_EAGAIN = 11, RME_ENOMEM = 12, RME_EINVAL = 22, RME_ETIMEDOUT = 110 };
+enum {
+	RME_ESRCH = 3,
+	RME_EINTR = 4,
+	RME_ECHILD = 10,
+	RME_EAGAIN = 11,
+	RME_ENOMEM = 12,
+	RME_EINVAL = 22,
+	RME_ETIMEDOUT = 110
+};
 
 /* Private anonymous memory without a promise of backing store. */
 static inline void *rme_sys_reserve(size_t n)
@@ -23,6 +31,23 @@ static inline void *rme_sys_reserve(size_t n)
 static inline long rme_sys_unmap(void *p, size_t n)
 {
 	return rme_syscall6(RME_SYS_munmap, (long)p, (long)n, 0, 0, 0, 0);
+}
+
+/* What lies in whole pages there is zero again, and takes no memory. */
+static inline void rme_sys_forget(void *p, size_t n)
+{
+	uint64_t start = ((uint64_t)p + RME_PAGE - 1) & ~(RME_PAGE - 1);
+	uint64_t end = ((uint64_t)p + n) & ~(RME_PAGE - 1);
+
+	if (start < end)
+		rme_syscall6(RME_SYS_madvise, (long)start, (long)(end - start), 4 /* DONTNEED */, 0,
+		             0, 0);
+}
+
+/* Pages that nobody can touch: below a stack, so that it does not grow into something. */
+static inline void rme_sys_close(void *p, size_t n)
+{
+	rme_syscall6(RME_SYS_mprotect, (long)p, (long)n, 0, 0, 0, 0);
 }
 
 static inline void rme_sys_exit(int code)

@@ -14,7 +14,9 @@ static void run(void *arg)
 	struct rme_helper_thread *t = arg;
 
 	t->guards = rme_guards_init(t->guard_stack);
+	rme_guards_watch(t->guards, t->watched_ms);
 	t->fn(t->arg);
+	rme_guards_unwatch(t->guards);
 }
 
 bool rme_helper_thread_init(struct rme_helper_thread *t, struct rme_arena *arena)

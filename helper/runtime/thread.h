@@ -12,7 +12,8 @@ struct rme_helper_thread {
 	struct rme_guards *guards; /* the thread's own, ready when fn begins */
 	void *guard_stack;
 	uint8_t *stack;
-	uint32_t running; /* the kernel clears it when the thread has left its stack */
+	uint32_t watched_ms; /* as in rme_guards_watch */
+	uint32_t running;    /* the kernel clears it when the thread has left its stack */
 };
 
 /* Room for the stacks; once per struct. False when the arena has none. */

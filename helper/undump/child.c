@@ -18,35 +18,27 @@
 
 enum { TICK_MS = 200 };
 
-/* Memory that is the child's own, not the files': anonymous and shared pages. */
-static uint64_t own_memory(pid_t pid)
+/* Memory of the child in bytes: what is its own, not the files' (anonymous and shared pages), and
+ * the most that it had. */
+static uint64_t own_memory(pid_t pid, uint64_t *ret_most)
 {
 	char path[64], line[128];
-	unsigned long long anonymous = 0, shared = 0;
+	unsigned long long anonymous = 0, shared = 0, most = 0;
 
 	snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
 	FILE *file = fopen(path, "re");
 	while (file && fgets(line, sizeof line, file)) {
-		if (!sscanf(line, "RssAnon: %llu", &anonymous))
+		if (!sscanf(line, "VmHWM: %llu", &most) &&
+		    !sscanf(line, "RssAnon: %llu", &anonymous))
 			sscanf(line, "RssShmem: %llu", &shared);
 	}
 	if (file)
 		fclose(file);
+	*ret_most = most * 1024;
 	return (anonymous + shared) * 1024;
 }
 
-struct watch {
-	const struct ud_place *place;
-	const struct ud_limits *limits;
-	struct ud_outcome *outcome;
-	struct ud_pager pager;
-	pid_t pid;
-	int signals;
-	bool cancelled;
-	bool too_much;
-};
-
-static void report_progress(const struct watch *w)
+static void report_progress(const struct ud_child *w)
 {
 	char line[128];
 	int n;
@@ -64,9 +56,11 @@ static void report_progress(const struct watch *w)
 		_exit(1);
 }
 
-static void check_memory(struct watch *w)
+static void check_memory(struct ud_child *w)
 {
-	w->too_much = own_memory(w->pid) > w->limits->memory;
+	uint64_t most;
+
+	w->too_much = own_memory(w->pid, &most) > w->limits->memory;
 }
 
 static uint64_t now_ms(void)
@@ -77,31 +71,39 @@ static uint64_t now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-/* Until the child has ended, or is to end: returns its wait status. */
-static int watch(struct watch *w)
+/* How long a walk that was cancelled gets to say so. */
+enum { CANCEL_MS = 300 };
+
+/* Until the child has answered (true) or has ended (*status is its wait status). */
+static bool watch(struct ud_child *w, int *status)
 {
-	uint64_t tick = now_ms() + TICK_MS;
-	struct rusage usage;
-	int status = 0;
+	uint64_t tick = now_ms() + TICK_MS, end = UINT64_MAX;
 
 	for (;;) {
-		struct pollfd fds[2] = {{w->signals, POLLIN, 0}, {w->pager.uffd, POLLIN, 0}};
-		uint64_t now = now_ms();
-		int wait = now < tick ? (int)(tick - now) : 0;
+		struct pollfd fds[3] = {
+		    {w->signals, POLLIN, 0}, {w->channel, POLLIN, 0}, {w->pager.uffd, POLLIN, 0}};
+		uint64_t now = now_ms(), next = end < tick ? end : tick;
+		int wait = now < next ? (int)(next - now) : 0;
+		char byte;
 
-		if (poll(fds, w->pager.uffd >= 0 ? 2 : 1, wait) < 0 && errno != EINTR)
-			w->cancelled = true;
-		if (fds[1].revents & POLLIN)
+		if (poll(fds, w->pager.uffd >= 0 ? 3 : 2, wait) < 0 && errno != EINTR)
+			end = 0;
+		if (fds[2].revents & POLLIN)
 			ud_pager_serve(&w->pager);
 		if (fds[0].revents & POLLIN) {
 			struct signalfd_siginfo info;
 			if (read(w->signals, &info, sizeof info) == sizeof info &&
-			    info.ssi_signo != SIGCHLD)
+			    info.ssi_signo != SIGCHLD) {
 				w->cancelled = true;
+				w->place->block->cancel = 1;
+				end = info.ssi_signo == SIGINT ? now_ms() + CANCEL_MS : 0;
+			}
 		}
-		if (wait4(w->pid, &status, WNOHANG, &usage) == w->pid) {
-			w->outcome->max_rss = (uint64_t)usage.ru_maxrss * 1024;
-			return status;
+		if (fds[1].revents & POLLIN && read(w->channel, &byte, 1) == 1)
+			return true;
+		if (waitpid(w->pid, status, WNOHANG) == w->pid) {
+			w->pid = 0;
+			return false;
 		}
 		if (now_ms() >= tick) {
 			report_progress(w);
@@ -109,12 +111,27 @@ static int watch(struct watch *w)
 			tick = now_ms() + TICK_MS;
 		}
 		/* The child dies with this process, which may end no other itself (rights.h). */
-		if (w->cancelled || w->too_much)
-			return status;
+		if (w->too_much || now_ms() >= end) {
+			w->pid = 0;
+			return false;
+		}
 	}
 }
 
-static bool judge(const struct watch *w, int status, struct rme_error *error)
+/* The child wrote the block and the reply: what they say is checked. */
+static bool take_reply(const struct ud_child *w, struct ud_outcome *ret, struct rme_error *error)
+{
+	uint64_t size = __atomic_load_n(&w->place->block->reply_size, __ATOMIC_ACQUIRE);
+
+	if (w->place->block->state != RME_DONE || size < 2 || size > w->place->reply_capacity ||
+	    w->place->reply[0] != '{' || w->place->reply[size - 1] != '}')
+		return ud_fail(error, RME_ERROR_DIED, "the analysis ended without an answer");
+	ret->reply_size = size;
+	return true;
+}
+
+/* Why it has ended. */
+static bool judge(const struct ud_child *w, int status, struct rme_error *error)
 {
 	const struct ud_status *s = w->place->status;
 
@@ -127,18 +144,6 @@ static bool judge(const struct watch *w, int status, struct rme_error *error)
 		return ud_fail(error, RME_ERROR_MEMORY_LIMIT,
 		               "the analysis was ended because it had taken %llu MiB of memory",
 		               (unsigned long long)w->limits->memory >> 20);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
-		uint64_t size = w->place->block->reply_size;
-
-		/* The child wrote the block: what it says is checked. */
-		if (w->place->block->state == RME_DONE && size >= 2 &&
-		    size <= w->place->reply_capacity && w->place->reply[0] == '{' &&
-		    w->place->reply[size - 1] == '}') {
-			w->outcome->reply_size = size;
-			return true;
-		}
-		return ud_fail(error, RME_ERROR_DIED, "the analysis ended without an answer");
-	}
 	if (WIFEXITED(status) && s->stage == UD_STAGE_NO_MEMORY)
 		return ud_fail(error, RME_ERROR_SYSTEM,
 		               "no address space is left for the analysis");
@@ -170,46 +175,108 @@ static bool judge(const struct watch *w, int status, struct rme_error *error)
 	if (WTERMSIG(status) == SIGKILL)
 		return ud_fail(
 		    error, RME_ERROR_DIED,
-		    "the analysis was killed: the system ran out of memory, or code of a "
-		    "type in the core made a system call, which it may not");
+		    "the analysis was killed, perhaps because the system ran out of memory");
 	return ud_fail(error, RME_ERROR_DIED, "the analysis crashed: %s",
 	               strsignal(WTERMSIG(status)));
 }
 
-bool ud_child_run(const struct ud_place *place, const struct ud_target *target,
-                  const struct ud_plan *plan, const struct ud_limits *limits,
-                  struct ud_outcome *ret, struct rme_error *error)
+bool ud_child_start(struct ud_child *ret, const struct ud_place *place,
+                    const struct ud_target *target, const struct ud_plan *plan,
+                    const struct ud_limits *limits, struct rme_error *error)
 {
-	struct watch w = {.place = place, .limits = limits, .outcome = ret};
+	enum { PAGER, JOB };
 	pid_t parent = getpid();
+	int here[2] = {-1, -1}, there[2] = {-1, -1};
 	sigset_t set;
-	int channel[2];
 
-	*ret = (struct ud_outcome){0};
-	place->block->kept_fd = limits->kept;
+	*ret = (struct ud_child){.place = place, .limits = limits, .channel = -1};
+	ret->pager.uffd = -1;
 	ud_signals_watched(&set);
-	w.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (w.signals < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) < 0)
+	ret->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	for (int i = PAGER; i <= JOB && ret->signals >= 0; i++) {
+		int pair[2];
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+			return ud_fail(error, RME_ERROR_SYSTEM,
+			               "the analysis cannot be started: %s", strerror(errno));
+		here[i] = pair[0];
+		there[i] = pair[1];
+	}
+	ret->channel = here[JOB];
+	ret->pid = ret->signals >= 0 ? fork() : -1;
+	if (ret->pid == 0)
+		ud_child_enter(place, parent, limits, there, plan->paged && !limits->eager);
+	close(there[PAGER]);
+	close(there[JOB]);
+	if (ret->pid < 0) {
+		ret->pid = 0;
 		return ud_fail(error, RME_ERROR_SYSTEM, "the analysis cannot be started: %s",
 		               strerror(errno));
-	w.pid = fork();
-	if (w.pid == 0)
-		ud_child_enter(place, parent, limits, channel[1], plan->paged && !limits->eager);
-	close(channel[1]);
-	if (w.pid < 0) {
-		ud_fail(error, RME_ERROR_SYSTEM, "the analysis cannot be started: %s",
-		        strerror(errno));
-		close(channel[0]);
-		close(w.signals);
-		return false;
 	}
-	ud_pager_init(&w.pager, ud_pager_receive(channel[0]), target);
-	close(channel[0]);
-	int status = watch(&w);
-	bool ok = judge(&w, status, error);
-	ret->n_faults = w.pager.n_faults;
-	ret->n_unreadable = w.pager.n_unreadable;
-	ud_pager_deinit(&w.pager);
-	close(w.signals);
-	return ok;
+	ud_pager_init(&ret->pager, ud_pager_receive(here[PAGER]), target);
+	close(here[PAGER]);
+	return true;
+}
+
+/* What it has computed so far does not count. */
+static void renew_time(const struct ud_child *child)
+{
+	struct timespec used;
+	struct rlimit limit = {child->limits->cpu_seconds, RLIM_INFINITY};
+	clockid_t clock;
+
+	if (clock_getcpuclockid(child->pid, &clock) == 0 && clock_gettime(clock, &used) == 0)
+		limit.rlim_cur += (rlim_t)used.tv_sec;
+	prlimit(child->pid, RLIMIT_CPU, &limit, NULL);
+}
+
+bool ud_child_ask(struct ud_child *child, struct ud_outcome *ret, struct rme_error *error)
+{
+	int status = 0;
+	char byte = 1;
+
+	*ret = (struct ud_outcome){0};
+	child->cancelled = child->too_much = false;
+	if (!child->pid)
+		return ud_fail(error, RME_ERROR_DIED, "the analysis has ended");
+	if (child->place->status->stage == UD_STAGE_ANSWERING)
+		renew_time(child);
+	/* Where it has ended, watch() tells. */
+	if (write(child->channel, &byte, 1) < 0)
+		errno = 0;
+	bool answered = watch(child, &status);
+	ret->n_faults = child->pager.n_faults;
+	ret->n_unreadable = child->pager.n_unreadable;
+	if (!answered)
+		return judge(child, status, error);
+	own_memory(child->pid, &ret->max_rss);
+	return take_reply(child, ret, error);
+}
+
+bool ud_child_idle(struct ud_child *child, int fd)
+{
+	struct pollfd fds[2] = {{child->signals, POLLIN, 0}, {fd, POLLIN, 0}};
+	struct signalfd_siginfo info;
+
+	for (;;) {
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			return false;
+		/* A Ctrl-C is for a question that has been answered. */
+		if (fds[0].revents & POLLIN &&
+		    read(child->signals, &info, sizeof info) == sizeof info &&
+		    info.ssi_signo == SIGTERM)
+			return false;
+		if (fds[1].revents)
+			return true;
+	}
+}
+
+void ud_child_end(struct ud_child *child)
+{
+	/* The child sees the end of its channel, or dies with this process. */
+	if (child->pager.target)
+		ud_pager_deinit(&child->pager);
+	if (child->channel >= 0)
+		close(child->channel);
+	if (child->signals >= 0)
+		close(child->signals);
 }

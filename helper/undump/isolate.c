@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -28,25 +27,17 @@ static void set_limit(int which, rlim_t soft, rlim_t hard)
 	setrlimit(which, &limit);
 }
 
-/* Half of what is left on the disk may be taken for the graph of the heap. */
-static rlim_t room_to_keep(int fd)
-{
-	struct statvfs disk;
-
-	return fd > 0 && fstatvfs(fd, &disk) == 0 ? disk.f_bavail * disk.f_frsize / 2 : 0;
-}
-
 static void give_up_rights(const struct ud_limits *limits)
 {
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	/* No core of the core, and nobody but root looks into the child. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	set_limit(RLIMIT_CORE, 0, 0);
-	set_limit(RLIMIT_FSIZE, room_to_keep(limits->kept), room_to_keep(limits->kept));
+	set_limit(RLIMIT_FSIZE, 0, 0);
 	set_limit(RLIMIT_NPROC, 0, 0);
 	set_limit(RLIMIT_MEMLOCK, 0, 0);
-	/* SIGXCPU at the first, which tells why; SIGKILL at the second. */
-	set_limit(RLIMIT_CPU, limits->cpu_seconds, limits->cpu_seconds + 5);
+	/* SIGXCPU, which tells why. The parent moves it for each question. */
+	set_limit(RLIMIT_CPU, limits->cpu_seconds, RLIM_INFINITY);
 }
 
 static void reset_signals(void)
@@ -55,7 +46,6 @@ static void reset_signals(void)
 
 	for (int i = 1; i < 32; i++)
 		signal(i, SIG_DFL);
-	signal(SIGXFSZ, SIG_IGN); /* what cannot be kept is no reason to end */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -104,7 +94,7 @@ static void enter(void *arg)
 }
 
 void ud_child_enter(const struct ud_place *place, pid_t parent, const struct ud_limits *limits,
-                    int channel, bool paged)
+                    const int channels[2], bool paged)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (getppid() != parent)
@@ -112,7 +102,8 @@ void ud_child_enter(const struct ud_place *place, pid_t parent, const struct ud_
 	reset_signals();
 	if (paged)
 		place->job->uffd = ud_pager_open(limits->filtered);
-	ud_pager_send(channel, (int)place->job->uffd);
+	ud_pager_send(channels[0], (int)place->job->uffd);
+	place->job->channel = channels[1];
 	give_up_rights(limits);
 	if (!leave_rseq() || !list_unmap(place)) {
 		place->status->error = -errno;

@@ -122,8 +122,10 @@ static uint64_t cut(struct cut *c, uint64_t size, int flags)
 	return at;
 }
 
-bool ud_place_make(struct ud_place *ret, const struct ud_plan *plan,
-                   const struct ud_request *request, const struct ud_blob *library,
+/* A request is 16 MiB at most (request.c); what undump adds to it are tables. */
+#define REQUEST_CAPACITY (64ul << 20)
+
+bool ud_place_make(struct ud_place *ret, const struct ud_plan *plan, const struct ud_blob *library,
                    uint64_t reply_capacity, struct rme_error *error)
 {
 	struct ud_blob stub;
@@ -142,7 +144,7 @@ bool ud_place_make(struct ud_place *ret, const struct ud_plan *plan,
 		               "librememberme.so, or an old one");
 	/* Sixteen pages for the empty ones and the rounding of each piece. */
 	uint64_t size = ud_page_up(stub.size + library->size + maps_size + unmap_size +
-	                           request->size + reply_capacity + UD_STACK + UD_BOUNCE) +
+	                           REQUEST_CAPACITY + reply_capacity + UD_STACK + UD_BOUNCE) +
 	                32 * UD_PAGE;
 	ret->start = reserve(plan, size);
 	if (!ret->start)
@@ -159,10 +161,10 @@ bool ud_place_make(struct ud_place *ret, const struct ud_plan *plan,
 	ret->status = (struct ud_status *)cut(&c, sizeof *ret->status, MAP_SHARED);
 	ret->block = (struct rme_block *)cut(&c, sizeof *ret->block, MAP_SHARED);
 	ret->reply = (char *)cut(&c, reply_capacity, MAP_SHARED);
+	ret->request = (char *)cut(&c, REQUEST_CAPACITY, MAP_SHARED);
 	ret->job = (struct ud_job *)cut(&c, sizeof *ret->job, MAP_PRIVATE);
 	ret->unmap = (struct rme_range *)cut(&c, unmap_size, MAP_PRIVATE);
 	struct ud_map *maps = (struct ud_map *)cut(&c, maps_size, MAP_PRIVATE);
-	char *copy = (char *)cut(&c, request->size, MAP_PRIVATE);
 	uint8_t *bounce = (uint8_t *)cut(&c, UD_BOUNCE, MAP_PRIVATE);
 	ret->stack_top = cut(&c, UD_STACK, MAP_PRIVATE) + UD_STACK;
 	if (c.failed) {
@@ -171,14 +173,12 @@ bool ud_place_make(struct ud_place *ret, const struct ud_plan *plan,
 		               strerror(errno));
 	}
 	memcpy(maps, plan->maps, maps_size);
-	memcpy(copy, request->data, request->size);
 	ret->enter = (void (*)(struct ud_job *))(stub_at + ud_blob_symbol(&stub, "ud_stub_enter"));
 	ud_blob_close(&stub);
 	*ret->block = (struct rme_block){.magic = RME_MAGIC,
 	                                 .abi = RME_ABI,
-	                                 .state = RME_RUNNING,
-	                                 .request = (uint64_t)copy,
-	                                 .request_size = request->size,
+	                                 .request = (uint64_t)ret->request,
+	                                 .request_capacity = REQUEST_CAPACITY,
 	                                 .reply = (uint64_t)ret->reply,
 	                                 .reply_capacity = reply_capacity};
 	*ret->job =
@@ -189,8 +189,29 @@ bool ud_place_make(struct ud_place *ret, const struct ud_plan *plan,
 	                    .block = ret->block,
 	                    .prepare = (int64_t(*)(struct rme_block *))(library_at + prepare),
 	                    .answer = (int64_t(*)(struct rme_block *))(library_at + answer),
-	                    .thread_pointer = request->data->thread_pointer,
+	                    .code = {ret->start, ret->end},
 	                    .bounce = bounce,
 	                    .uffd = -1};
+	return true;
+}
+
+bool ud_place_ask(const struct ud_place *place, const struct ud_request *request,
+                  struct rme_error *error)
+{
+	struct rme_block *block = place->block;
+
+	if (request->size > REQUEST_CAPACITY)
+		return ud_fail(error, RME_ERROR_BAD_REQUEST, "the request is too large: %zu bytes",
+		               request->size);
+	/* The child may have written to the block: nothing of it is read again. */
+	memcpy(place->request, request->data, request->size);
+	block->request = (uint64_t)place->request;
+	block->request_size = request->size;
+	block->reply = (uint64_t)place->reply;
+	block->reply_capacity = place->reply_capacity;
+	block->reply_size = 0;
+	block->progress_objects = block->progress_bytes = 0;
+	block->cancel = 0;
+	block->state = RME_RUNNING;
 	return true;
 }

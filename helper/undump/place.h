@@ -19,15 +19,19 @@ struct ud_place {
 	/* Shared with the child. */
 	struct ud_status *status;
 	struct rme_block *block;
+	char *request;
 	char *reply;
 	uint64_t reply_capacity;
 };
 
 /* Finds a place and puts everything there that the child needs: "bad-library",
  * "system". */
-bool ud_place_make(struct ud_place *ret, const struct ud_plan *plan,
-                   const struct ud_request *request, const struct ud_blob *library,
+bool ud_place_make(struct ud_place *ret, const struct ud_plan *plan, const struct ud_blob *library,
                    uint64_t reply_capacity, struct rme_error *error);
+
+/* Puts a request there. */
+bool ud_place_ask(const struct ud_place *place, const struct ud_request *request,
+                  struct rme_error *error);
 
 /* Reads the mappings of this very process, at most UD_MAX_UNMAP, without memory of
  * its own; -1 with errno on failure. */

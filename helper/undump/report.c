@@ -206,7 +206,13 @@ static size_t capacity_for(const struct ud_images *images)
 	return n;
 }
 
-void ud_report_error(const struct rme_error *error)
+static void frame(uint64_t size, bool framed)
+{
+	if (framed)
+		fwrite(&size, sizeof size, 1, stdout);
+}
+
+void ud_report_error(const struct rme_error *error, bool framed)
 {
 	char text[8192];
 	struct rme_buffer out = {.data = text, .capacity = sizeof text};
@@ -218,6 +224,7 @@ void ud_report_error(const struct rme_error *error)
 	rme_json_string(&j, "message", error->message);
 	rme_json_close(&j);
 	rme_json_close(&j);
+	frame(out.size + 1, framed);
 	fwrite(text, 1, out.size, stdout);
 	putchar('\n');
 }
@@ -243,7 +250,7 @@ static bool is_failure(const char *reply, size_t n)
 	return false;
 }
 
-bool ud_report_answer(const struct ud_report *report)
+bool ud_report_answer(const struct ud_report *report, bool framed)
 {
 	const char *reply = report->place->reply;
 	size_t size = report->outcome->reply_size - 1;
@@ -253,6 +260,7 @@ bool ud_report_answer(const struct ud_report *report)
 
 	add_undump(&j, report);
 	/* The reply without its closing brace, then one more member. */
+	frame(size + out.size + 2, framed);
 	fwrite(reply, 1, size, stdout);
 	fwrite(out.data, 1, out.size, stdout);
 	fputs("}\n", stdout);

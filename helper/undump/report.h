@@ -7,8 +7,8 @@
 
 #include "undump/child.h"
 
-/* Prints the error object of undump. */
-void ud_report_error(const struct rme_error *error);
+/* Prints the error object of undump. `framed`: behind its length in eight bytes. */
+void ud_report_error(const struct rme_error *error, bool framed);
 
 struct ud_report {
 	const struct ud_target *target;
@@ -22,6 +22,6 @@ struct ud_report {
 
 /* Prints the helper's reply with the member "undump" added; true when the reply is
  * an answer, false when it is an error object. */
-bool ud_report_answer(const struct ud_report *report);
+bool ud_report_answer(const struct ud_report *report, bool framed);
 
 #endif

@@ -35,6 +35,35 @@ static bool valid_table(const struct ud_request *r, struct rme_table table, size
 	        table.offset <= r->size && table.count <= (r->size - table.offset) / element);
 }
 
+static bool read_exactly(int fd, void *ret, size_t n)
+{
+	while (n) {
+		ssize_t r = read(fd, ret, n);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			return false;
+		ret = (char *)ret + r;
+		n -= (size_t)r;
+	}
+	return true;
+}
+
+static bool check(struct ud_request *ret, struct rme_error *error)
+{
+	if (ret->size < sizeof *ret->data || ret->data->abi != RME_ABI)
+		return ud_fail(error, RME_ERROR_BAD_REQUEST,
+		               "the request is not one of this version (%zu bytes); do the plugin "
+		               "and rememberme-undump come from the same installation?",
+		               ret->size);
+	if (!valid_table(ret, ret->data->threads, sizeof(struct rme_thread)) ||
+	    !valid_table(ret, ret->data->exprs, sizeof(struct rme_expr)))
+		return ud_fail(error, RME_ERROR_BAD_REQUEST,
+		               "the tables of the request lie outside of it");
+	return true;
+}
+
 bool ud_request_read(struct ud_request *ret, const char *path, struct rme_error *error)
 {
 	int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
@@ -46,16 +75,24 @@ bool ud_request_read(struct ud_request *ret, const char *path, struct rme_error 
 	if (!ok)
 		return ud_fail(error, RME_ERROR_BAD_REQUEST, "the request %s cannot be read: %s",
 		               path, strerror(errno));
-	if (ret->size < sizeof *ret->data || ret->data->abi != RME_ABI)
-		return ud_fail(error, RME_ERROR_BAD_REQUEST,
-		               "the request is not one of this version (%zu bytes); do the plugin "
-		               "and rememberme-undump come from the same installation?",
-		               ret->size);
-	if (!valid_table(ret, ret->data->threads, sizeof(struct rme_thread)) ||
-	    !valid_table(ret, ret->data->exprs, sizeof(struct rme_expr)))
-		return ud_fail(error, RME_ERROR_BAD_REQUEST,
-		               "the tables of the request lie outside of it");
-	return true;
+	return check(ret, error);
+}
+
+bool ud_request_receive(struct ud_request *ret, int fd, struct rme_error *error)
+{
+	uint64_t size;
+
+	*ret = (struct ud_request){0};
+	if (!read_exactly(fd, &size, sizeof size))
+		return false;
+	if (size >= MAX_REQUEST)
+		return ud_fail(error, RME_ERROR_BAD_REQUEST, "the request is too large");
+	ret->capacity = MAX_REQUEST;
+	ret->data = ud_must(malloc(ret->capacity));
+	ret->size = size;
+	if (!read_exactly(fd, ret->data, size))
+		return ud_fail(error, RME_ERROR_BAD_REQUEST, "the request is cut off");
+	return check(ret, error);
 }
 
 /* A new table at the end, 8-byte aligned. */

@@ -79,6 +79,8 @@ static const uint16_t allowed[] = {
     SYS_set_robust_list,
     SYS_set_tid_address,
     SYS_clock_gettime,
+    SYS_timer_create,
+    SYS_timer_settime,
     SYS_clock_nanosleep,
     SYS_getrandom,
     SYS_sysinfo,

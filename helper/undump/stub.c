@@ -5,23 +5,18 @@
 
 #include <stdbool.h>
 
+#include "runtime/confine.h"
 #include "runtime/memory.h"
 #include "runtime/sys.h"
 
 enum {
 	SYS_ioctl_ = 16,
 	SYS_pread64_ = 17,
-	SYS_arch_prctl_ = 158,
-	SYS_close_range_ = 436,
 	PROT_WRITE_ = 2,
 	MAP_PRIVATE_ = 2,
 	MAP_FIXED_ = 0x10,
 	MAP_ANONYMOUS_ = 0x20,
 	MAP_NORESERVE_ = 0x4000,
-	ARCH_SET_FS_ = 0x1002,
-	PR_SET_SECCOMP_ = 22,
-	SECCOMP_MODE_STRICT_ = 1,
-	SECCOMP_MODE_FILTER_ = 2,
 	RLIMIT_NOFILE_ = 7,
 	RLIMIT_AS_ = 9,
 	MANY_DESCRIPTORS = 65536
@@ -130,7 +125,7 @@ static void map_all(const struct ud_job *job)
 /* All descriptors from `first` to `last`. */
 static void close_range(int first, int last)
 {
-	if (last < first || rme_syscall6(SYS_close_range_, first, last, 0, 0, 0, 0) == 0)
+	if (last < first || rme_syscall6(RME_SYS_close_range, first, last, 0, 0, 0, 0) == 0)
 		return;
 	for (int fd = first; fd <= last && fd < MANY_DESCRIPTORS; fd++) /* before Linux 5.9 */
 		rme_syscall6(RME_SYS_close, fd, 0, 0, 0, 0, 0);
@@ -143,52 +138,20 @@ static void set_limit(int which, uint64_t value)
 	rme_syscall6(RME_SYS_prlimit64, 0, which, (long)limit, 0, 0, 0);
 }
 
-/* <linux/filter.h>, <linux/seccomp.h> */
-struct instruction {
-	uint16_t code;
-	uint8_t if_true, if_false;
-	uint32_t k;
-};
-struct program {
-	uint16_t n;
-	const struct instruction *filter;
-};
-enum {
-	LOAD_WORD = 0x20,
-	JUMP_IF_EQUAL = 0x15,
-	RETURN = 0x06,
-	NUMBER = 0, /* struct seccomp_data */
-	ARCHITECTURE = 4
-};
-#define KILL_PROCESS_ 0x80000000u
-#define ALLOW_        0x7fff0000u
-
-/* What strict mode allows, for a process that is under a filter already, as in a container: that
- * one cannot enter strict mode, but every filter adds to the others. */
-static long filter_calls(void)
+/* One question after the other, until the parent has closed its end. */
+static void serve(const struct ud_job *job)
 {
-	const struct instruction filter[] = {
-	    {LOAD_WORD, 0, 0, ARCHITECTURE},
-	    {JUMP_IF_EQUAL, 0, 5, RME_AUDIT_ARCH},
-	    {LOAD_WORD, 0, 0, NUMBER},
-	    {JUMP_IF_EQUAL, 4, 0, RME_SYS_read},
-	    {JUMP_IF_EQUAL, 3, 0, RME_SYS_write},
-	    {JUMP_IF_EQUAL, 2, 0, RME_SYS_exit},
-	    {JUMP_IF_EQUAL, 1, 0, RME_SYS_rt_sigreturn},
-	    {RETURN, 0, 0, KILL_PROCESS_},
-	    {RETURN, 0, 0, ALLOW_},
-	};
-	struct program program = {sizeof filter / sizeof *filter, filter};
+	struct rme_block *block = job->block;
+	uint8_t byte;
 
-	return rme_syscall6(RME_SYS_prctl, PR_SET_SECCOMP_, SECCOMP_MODE_FILTER_, (long)&program, 0,
-	                    0, 0);
-}
-
-static long confine(void)
-{
-	if (rme_syscall6(RME_SYS_prctl, PR_SET_SECCOMP_, SECCOMP_MODE_STRICT_, 0, 0, 0, 0) == 0)
-		return 0;
-	return filter_calls();
+	while (rme_syscall6(RME_SYS_read, job->channel, (long)&byte, 1, 0, 0, 0) == 1) {
+		const struct rme_request *r = (const struct rme_request *)block->request;
+		rme_syscall6(RME_SYS_arch_prctl, RME_ARCH_SET_FS, (long)r->thread_pointer, 0, 0, 0,
+		             0);
+		job->answer(block);
+		if (rme_syscall6(RME_SYS_write, job->channel, (long)&byte, 1, 0, 0, 0) != 1)
+			break;
+	}
 }
 
 void ud_stub_enter(struct ud_job *job)
@@ -197,9 +160,8 @@ void ud_stub_enter(struct ud_job *job)
 	for (uint64_t i = 0; i < job->n_unmap; i++)
 		rme_sys_unmap((void *)job->unmap[i].start, job->unmap[i].end - job->unmap[i].start);
 	map_all(job);
-	close_range(0, job->block->kept_fd - 1);
-	close_range(job->block->kept_fd + !!job->block->kept_fd, 0x7fffffff);
-	rme_syscall6(SYS_arch_prctl_, ARCH_SET_FS_, (long)job->thread_pointer, 0, 0, 0, 0);
+	close_range(0, (int)job->channel - 1);
+	close_range((int)job->channel + 1, 0x7fffffff);
 	set_limit(RLIMIT_NOFILE_, 0);
 	if (job->prepare(job->block) < 0) {
 		job->status->stage = UD_STAGE_NO_MEMORY;
@@ -207,12 +169,12 @@ void ud_stub_enter(struct ud_job *job)
 	}
 	set_limit(RLIMIT_AS_, 0);
 	job->status->stage = UD_STAGE_ANSWERING;
-	long r = confine();
+	long r = rme_confine(job->code, (int)job->channel);
 	if (r < 0) {
 		job->status->stage = UD_STAGE_NO_SECCOMP;
 		job->status->error = r;
 		rme_sys_exit(1);
 	}
-	job->answer(job->block);
+	serve(job);
 	rme_sys_exit(0);
 }

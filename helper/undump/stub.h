@@ -48,9 +48,11 @@ struct ud_job {
 	struct rme_block *block;
 	int64_t (*prepare)(struct rme_block *block);
 	int64_t (*answer)(struct rme_block *block);
-	uint64_t thread_pointer;
-	uint8_t *bounce; /* UD_BOUNCE bytes */
-	int64_t uffd;    /* -1: none */
+	struct rme_range code; /* of the stub and the helper */
+	uint8_t *bounce;       /* UD_BOUNCE bytes */
+	int64_t uffd;          /* -1: none */
+	int64_t channel;       /* a byte comes when there is a request, and goes when there
+	                          is a reply */
 };
 
 #define UD_BOUNCE 65536ul

@@ -62,6 +62,7 @@ class Helper:
         self.images = images()
         self.flat = _flat_copy(path) if flat else None
         self.run = self.entry("rme_run")
+        self.stop = self.entry("rme_stop")
 
     def entry(self, name, arguments=(ctypes.c_void_p,)):
         prototype = ctypes.PYFUNCTYPE(ctypes.c_int64, *arguments)
@@ -78,9 +79,10 @@ class Helper:
                                 **options).encode(images=self.images)
 
     def ask(self, query, exprs=(), capacity=1 << 22, call=None, request=None, arena_size=0,
-            cancel=0, kept_fd=0, **options):
+            cancel=0, **options):
         """The decoded reply; None without one, and then self.block tells. An expr is
-        text, or a tuple with the object. `call(block_address)` may replace rme_run."""
+        text, or a tuple with the object. `call(block_address)` may replace rme_run; a
+        snapshot that it leaves is ended."""
         if request is None:
             request = self.request(query, exprs, **options)
         reply_at = 128 + len(request) + -len(request) % 4096
@@ -89,9 +91,10 @@ class Helper:
         address = ctypes.addressof(export)
         memory[:128] = requests.encode_block(
             request=address + 128, request_size=len(request), reply=address + reply_at,
-            reply_capacity=capacity, cancel=cancel, arena_size=arena_size, kept_fd=kept_fd)
+            reply_capacity=capacity, cancel=cancel, arena_size=arena_size)
         memory[128:128 + len(request)] = request
         returned = (call or self.run)(address)
+        self.stop(address)
         self.block = requests.decode_block(memory[:128])._asdict()
         self.block["returned"] = returned
         text = memory[reply_at:reply_at + self.block["reply_size"]]
@@ -106,6 +109,51 @@ class Helper:
     def memory(self, *objects, **options):
         """The reply about objects of this interpreter, by address."""
         return self.ask(MEMORY, [(o,) for o in objects], **options)
+
+
+class Image:
+    """A snapshot of this process that answers one question after the other."""
+
+    ROOM, CAPACITY = 1 << 16, 1 << 22
+
+    def __init__(self, helper, **block):
+        self._helper = helper
+        self._memory = mmap.mmap(-1, 128 + self.ROOM + self.CAPACITY)
+        self._export = ctypes.c_char.from_buffer(self._memory)
+        self._address = ctypes.addressof(self._export)
+        self._block = block
+        self._arguments = (ctypes.c_void_p, ctypes.c_uint64)
+        self._started = False
+
+    def ask(self, query, exprs=(), seconds=60, cancel=0, **options):
+        """The decoded reply; None where the snapshot has ended."""
+        request = self._helper.request(query, exprs, **options)
+        at = self._address + 128
+        if not self._started:
+            self._memory[:128] = requests.encode_block(
+                request=at, reply=at + self.ROOM, reply_capacity=self.CAPACITY, **self._block)
+        self._memory[128:128 + len(request)] = request
+        for name, value, size in (("request_size", len(request), 8), ("reply_size", 0, 8),
+                                  ("cancel", cancel, 4)):
+            offset = requests.BLOCK_OFFSETS[name]
+            self._memory[offset:offset + size] = value.to_bytes(size, "little")
+        if self._started:
+            offset = requests.BLOCK_OFFSETS["state"]
+            self._memory[offset:offset + 4] = requests.RUNNING.to_bytes(4, "little")
+        name, self._started = "rme_wait" if self._started else "rme_start", True
+        state = self._helper.entry(name, self._arguments)(self._address, seconds * 1000)
+        if state != DONE:
+            return None
+        at = 128 + self.ROOM
+        return json.loads(self._memory[at:at + self.block().reply_size].decode())
+
+    def block(self):
+        return requests.decode_block(self._memory[:128])
+
+    def close(self):
+        self._helper.stop(self._address)
+        del self._export
+        self._memory.close()
 
 
 def _base_of(address):

@@ -94,6 +94,44 @@ def children(pid):
     return sorted(found)
 
 
+def snapshots(pid):
+    """The snapshots of a process that live: their stack begins where its own does."""
+    found = []
+    mine = _stat(pid)
+    for name in os.listdir("/proc"):
+        fields = _stat(int(name)) if name.isdigit() and int(name) != pid else None
+        if fields and mine and fields[25] == mine[25] != "0" and fields[0] not in "ZX" \
+                and _name(int(name)) == "rememberme":
+            found.append(int(name))
+    return found
+
+
+def gone(pid):
+    """Whether a process ends in time. Its init may take its own to reap it."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        fields = _stat(pid)
+        if fields is None or fields[0] in "ZX":
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def _stat(pid):
+    """From the state on; None where the process has ended."""
+    try:
+        return _read("/proc/%d/stat" % pid).decode(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return None
+
+
+def _name(pid):
+    try:
+        return _read("/proc/%d/comm" % pid).decode(errors="replace").strip()
+    except OSError:
+        return None
+
+
 def children_of_tasks(pid):
     """As children(), by the kernel's list: quick, but one with no exit signal is in it
     only while its parent lives."""

@@ -70,7 +70,7 @@ class Freezer(threading.Thread):
 
     def run(self):
         while not self.ended.is_set():
-            for child in procstate.children_of_tasks(self.pid):
+            for child in procstate.snapshots(self.pid):
                 try:
                     os.kill(child, signal.SIGSTOP)
                 except ProcessLookupError:
@@ -91,7 +91,7 @@ def freeze_a_walk(terminal, pid, command):
         if freezer.frozen:
             # It may have been stopped after its answer: then the command has ended.
             time.sleep(0.5)
-            if os.path.exists("/proc/%d" % freezer.frozen):
+            if freezer.frozen in procstate.snapshots(pid):
                 return freezer.frozen
         terminal.read()
     raise AssertionError("every walk was over before it was seen")

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from rememberme import adapter, commands, inject, request, undump
+from rememberme import adapter, commands, image, request
 from rememberme.errors import Failure
 from rememberme.reply import decode
 from rememberme.settings import Settings
@@ -64,11 +64,11 @@ def asked(monkeypatch):
     """The requests that would have been injected; the settings are fresh."""
     requests = []
 
-    def answer(_adapter, _target, question, _keeping):
+    def answer(_adapter, _settings, _target, question):
         requests.append(question)
         return dict(REPLY, names=["cache", "config", "_"])
 
-    monkeypatch.setattr(inject, "answer", answer)
+    monkeypatch.setattr(image, "answer", answer)
     monkeypatch.setattr(commands, "SETTINGS", Settings())
     return requests
 
@@ -181,7 +181,7 @@ def test_an_error_goes_out_escaped(monkeypatch, error):
     def answer(*_):
         raise error
 
-    monkeypatch.setattr(inject, "answer", answer)
+    monkeypatch.setattr(image, "answer", answer)
     sentence = commands.run(Live(), "py-top", "").error
     assert sentence.isprintable() and r"\x1b[31mred\x07\nNote: forged\u202e\ud800" in sentence
     document = commands.run(Live(), "py-top", "--json").output
@@ -189,7 +189,7 @@ def test_an_error_goes_out_escaped(monkeypatch, error):
 
 
 def test_a_name_that_cannot_be_typed_is_not_offered(monkeypatch):
-    monkeypatch.setattr(inject, "answer", lambda *_: dict(REPLY, names=["a", "a" + EVIL, "größe"]))
+    monkeypatch.setattr(image, "answer", lambda *_: dict(REPLY, names=["a", "a" + EVIL, "größe"]))
     assert commands.complete(Live(), "py-top", "") == (0, ["a", "größe"])
 
 
@@ -235,20 +235,9 @@ def test_ctrl_c_is_an_ordinary_end(monkeypatch):
     def answer(*_):
         raise KeyboardInterrupt()
 
-    monkeypatch.setattr(inject, "answer", answer)
+    monkeypatch.setattr(image, "answer", answer)
     assert failed(commands.run(Live(), "py-top", "")) == "Interrupted; the debuggee is as it was."
     assert failed(commands.run(Live(), "py-top", "--json"))["kind"] == "cancelled"
-
-
-def test_inject_off_goes_outside(asked, monkeypatch):
-    calls = []
-    monkeypatch.setattr(undump, "answer", lambda *given: calls.append(given) or dict(REPLY))
-    commands.run(Live(), "py-config", "inject off")
-    commands.run(Live(), "py-frames", "")
-    assert len(calls) == 1 and not asked
-    monkeypatch.setattr(Live, "threads",
-                        lambda self: [adapter.Thread(1, 77, 0), adapter.Thread(2, 78, 0)])
-    assert "thread pointer" in failed(commands.run(Live(), "py-frames", ""))
 
 
 def test_config_shows_and_sets(asked):
@@ -257,7 +246,7 @@ def test_config_shows_and_sets(asked):
     assert commands.run(live, "py-config", "limit 25").output == "limit is 25.\n"
     assert commands.run(live, "py-config", 'binaries "/usr"').output == "binaries is /usr.\n"
     shown = json.loads(commands.run(live, "py-config", "--json").output)["settings"]
-    assert shown == {"inject": "auto", "classes": "on", "references": "owned", "keep": "on",
+    assert shown == {"inject": "auto", "classes": "on", "references": "owned", "watchdog": 1,
                      "limit": 25, "tree": "drawing", "depth": 3, "binaries": "/usr"}
     assert commands.run(live, "py-config", 'binaries ""').output == "binaries is not set.\n"
     assert "limit       25       N" in commands.run(live, "py-config", "").output
@@ -273,7 +262,7 @@ def test_config_shows_and_sets(asked):
     ("py-memory", "cache.", 0, []),
     ("py-memory", 'cache["', 0, []),
     ("py-frames", "", 0, []),
-    ("py-config", "", 0, ["inject", "classes", "references", "keep", "limit", "tree", "depth",
+    ("py-config", "", 0, ["inject", "classes", "references", "watchdog", "limit", "tree", "depth",
                            "binaries"]),
     ("py-config", "re", 0, ["references"]),
     ("py-config", "references t", 11, ["traverse"]),
@@ -293,7 +282,7 @@ def test_completion_is_silent(monkeypatch, capfd, error):
     def answer(*_):
         raise error
 
-    monkeypatch.setattr(inject, "answer", answer)
+    monkeypatch.setattr(image, "answer", answer)
     assert commands.complete(Live(), "py-memory", "ca") == (2, [])
     assert capfd.readouterr() == ("", "")
 

@@ -62,7 +62,7 @@ def word(data, offset):
 
 def test_block(header):
     block = request.encode_block(request=0x1000, request_size=96, reply=0x2000,
-                                 reply_capacity=4096)
+                                 reply_capacity=4096, lease_s=7, debugger=8, object_ms=9)
     assert len(block) == header["rme_block"]
     assert struct.unpack_from("<II", block) == (request.MAGIC, request.ABI)
     for member, value in (("request", 0x1000), ("request_size", 96), ("reply", 0x2000),
@@ -71,16 +71,18 @@ def test_block(header):
     filled = bytearray(block)
     struct.pack_into("<Q", filled, header["rme_block.reply_size"], 77)
     struct.pack_into("<IIiiQQ", filled, header["rme_block.state"], 2, 0, 5, 9, 11, 12)
-    assert request.decode_block(bytes(filled)).reply_size == 77
-    assert request.STATE.unpack_from(filled, request.STATE_OFFSET) == (2, 0, 5, 9, 11, 12)
+    decoded = request.decode_block(bytes(filled))
+    assert decoded.reply_size == 77 and decoded.request_size == 96
+    assert decoded[2:8] == (2, 0, 5, 9, 11, 12)
+    for member, value in (("lease_s", 7), ("debugger", 8), ("object_ms", 9)):
+        assert struct.unpack_from("<I", block, header["rme_block." + member]) == (value,)
 
 
 def test_request(header):
     thread = Thread(3, 1234, 0x7f0000000000)
     exprs = [expr.parse(text, None) for text in ("a", "b.c")]
     asked = request.Request(request.TREE, flags=5, limit=10, depth=4, frame=2, eval_depth=1,
-                            thread=thread, threads=[Thread(1, 1000, 0), thread], exprs=exprs,
-                            keep_from=7, kept=b"a head of kept b")
+                            thread=thread, threads=[Thread(1, 1000, 0), thread], exprs=exprs)
     data = asked.encode(images=[(0x400000, 0x500000)], runtime=0x99)
 
     def member(name, kind="I"):
@@ -93,7 +95,6 @@ def test_request(header):
     assert member("lwp", "Q") == (1234,)
     assert member("thread_pointer", "Q") == (0x7f0000000000,)
     assert member("runtime", "Q") == (0x99,)
-    assert member("keep_from", "Q") == (7,)
     assert member("code", "II") == member("missing", "II") == (0, 0)
     offset, count = member("images", "II")
     assert (offset % 8, count) == (0, 1)
@@ -103,9 +104,7 @@ def test_request(header):
     assert struct.unpack_from("<6Q", data, offset) == (1, 1000, 0, 3, 1234, 0x7f0000000000)
     offset, count = member("exprs", "II")
     assert (offset % 8, count) == (0, 2)
-    kept = member("kept", "II")
-    assert data[offset:kept[0]] == b"".join(map(expr.encode, exprs))
-    assert (kept[0] % 8, data[kept[0]:], kept[1]) == (0, b"a head of kept b", 16)
+    assert data[offset:] == b"".join(map(expr.encode, exprs))
 
 
 def test_smallest_request(header):

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from rememberme import adapter, kept, library, request, undump
+from rememberme import adapter, library, request, undump
 from rememberme.errors import Failure
 from rememberme.settings import Settings
 
@@ -16,11 +16,17 @@ SCRIPT = """#!/usr/bin/python3
 import json, os, signal, sys, time
 arguments = sys.argv[1:]
 progress = int(arguments[arguments.index("--progress") + 1])
-asked = sys.stdin.buffer.read()
+def receive():
+    size = sys.stdin.buffer.read(8)
+    return sys.stdin.buffer.read(int.from_bytes(size, "little")) if size else None
+asked = receive()
 def tell(text):
     os.write(progress, text.encode())
+def send(text):
+    sys.stdout.buffer.write(len(text).to_bytes(8, "little") + text.encode())
+    sys.stdout.flush()
 def reply(**members):
-    print(json.dumps(members))
+    send(json.dumps(members))
 """
 
 
@@ -54,9 +60,14 @@ def program(tmp_path, monkeypatch):
 
 def ask(watched=None, target=None, binaries="", asked=None):
     target = target or adapter.Target(adapter.CORE, core_path="/tmp/the core")
-    asked = asked or request.Request(request.FRAMES)
-    return undump.answer(watched or Watched(), target, asked, binaries,
-                         kept.Keeping(target, Settings(), asked))
+    asked = asked or request.Request(request.FRAMES, thread=adapter.Thread(1, 1, 1))
+    settings = Settings()
+    settings.binaries = binaries
+    image = undump.make(target, settings)
+    try:
+        return image.ask(watched or Watched(), Settings(), asked)
+    finally:
+        image.close()
 
 
 def test_arguments_and_reply(program, tmp_path):
@@ -66,11 +77,12 @@ def test_arguments_and_reply(program, tmp_path):
                             sysroot="/sys root", search_path=["/x", "/y"])
     reply = ask(target=target, binaries="/binaries")
     given = reply["arguments"]
-    assert given[:-2] == ["--library", str(tmp_path / library.LIBRARY), "--request", "-",
-                          "--core", "/tmp/the core", "--search", "/binaries",
+    assert given[:-2] == ["--library", str(tmp_path / library.LIBRARY), "--serve",
+                          "--watchdog", "1000", "--core", "/tmp/the core", "--search", "/binaries",
                           "--search", "/sys root", "--search", "/x", "--search", "/y",
                           "--file", "/bin/python3"]
-    assert reply["size"] == len(request.Request(request.FRAMES).encode())
+    assert reply["size"] == len(request.Request(
+        request.FRAMES, thread=adapter.Thread(1, 1, 1)).encode())
     assert reply["caveats"] == [{"message": "a"}, {"message": "b"}]
     assert reply["undump"] == {"pid": 5}
 
@@ -83,6 +95,14 @@ def test_live_process_gets_an_open_memory_file(program):
     assert reply["link"] == "/proc/%d/mem" % os.getpid()
     assert "--pid" in reply["arguments"]
     assert os.listdir("/proc/self/fd") == before
+
+
+def test_hands_off_needs_the_thread_pointer(program):
+    program("receive()")
+    with pytest.raises(Failure) as caught:
+        ask(target=adapter.Target(adapter.LIVE, pid=os.getpid(), local=True),
+            asked=request.Request(request.FRAMES, thread=adapter.Thread(1, 1, 0)))
+    assert caught.value.kind == "no-thread-pointer"
 
 
 def test_progress_is_shown_and_erased(program, monkeypatch):
@@ -100,7 +120,8 @@ def test_progress_is_shown_and_erased(program, monkeypatch):
 def test_ctrl_c_ends_it(program, tmp_path, monkeypatch, cooperates):
     monkeypatch.setattr(undump, "_TERM_TIME", 0.3)
     marker = tmp_path / "pid"
-    program(("" if cooperates else "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n")
+    program("signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+            + ("" if cooperates else "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n")
             + "open(%r, 'w').write(str(os.getpid()))\ntime.sleep(60)" % str(marker))
     watched = Watched()
     poll = watched.interrupted
@@ -124,15 +145,58 @@ def test_ctrl_c_ends_it(program, tmp_path, monkeypatch, cooperates):
      "No Python. libpython is missing"),
     ("sys.exit('cannot')", "died", "status 1): cannot"),
     ("os.kill(os.getpid(), 9)", "died", "status -9"),
-    ("print('nonsense')", "bad-reply", "not JSON"),
-    ("print('[1]')", "bad-reply", "not a JSON object"),
-    ("print('[' * 100000)", "too-deep", "--depth"),
+    ("send('nonsense')", "bad-reply", "not JSON"),
+    ("send('[1]')", "bad-reply", "not a JSON object"),
+    ("send('[' * 100000)", "too-deep", "--depth"),
+    ("sys.stdout.write('short')", "died", "status 0"),
 ])
 def test_bad_ends(program, body, kind, part):
     program(body)
     with pytest.raises(Failure) as caught:
         ask()
     assert caught.value.kind == kind and part in caught.value.message
+
+
+def test_many_questions(program):
+    """One program answers them; an error is no end."""
+    program("import itertools\n"
+            "for i in itertools.count():\n"
+            "    if asked is None: break\n"
+            "    if i == 1: reply(error={'kind': 'no-such-name', 'message': 'no x'})\n"
+            "    else: reply(caveats=[], i=i, pid=os.getpid(), size=len(asked))\n"
+            "    asked = receive()\n")
+    before = os.listdir("/proc/self/fd")
+    image = undump.make(adapter.Target(adapter.CORE, core_path="/tmp/core"), Settings())
+    asked = request.Request(request.FRAMES)
+    first = image.ask(Watched(), Settings(), asked)
+    with pytest.raises(Failure) as caught:
+        image.ask(Watched(), Settings(), asked)
+    assert caught.value.kind == "no-such-name" and not image.ended
+    third = image.ask(Watched(), Settings(), asked)
+    assert (first["pid"], first["i"], third["i"]) == (third["pid"], 0, 2)
+    image.close()
+    image.close()
+    assert image.ended and os.listdir("/proc/self/fd") == before
+    with pytest.raises(ProcessLookupError):
+        os.kill(first["pid"], 0)
+
+
+def test_ctrl_c_ends_a_question(program, tmp_path):
+    """The program says so, and answers the next one."""
+    marker = tmp_path / "busy"
+    program("signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\n"
+            "open(%r, 'w').close()\n"
+            "signal.sigwait([signal.SIGINT])\n"
+            "reply(error={'kind': 'cancelled', 'message': 'cancelled'})\n"
+            "asked = receive()\nreply(caveats=[], again=1)\nreceive()" % str(marker))
+    image = undump.make(adapter.Target(adapter.CORE, core_path="/tmp/core"), Settings())
+    watched = Watched()
+    watched.interrupted = marker.exists
+    with pytest.raises(KeyboardInterrupt):
+        image.ask(watched, Settings(), request.Request(request.FRAMES))
+    assert not image.ended
+    assert image.ask(Watched(), Settings(), request.Request(request.FRAMES))["again"] == 1
+    image.close()
 
 
 def test_a_core_whose_path_is_not_known(program):

@@ -8,7 +8,7 @@ import pytest
 import inside
 import matrix
 
-SCRIPTS = ("checks.py", "heap_checks.py", "kept_checks.py")
+SCRIPTS = ("checks.py", "heap_checks.py", "image_checks.py")
 LIBRARY = matrix.BUILD / "sanitized" / "librememberme.so"
 # The helper's own fault guard must see the faults of the debuggee's damaged objects.
 OPTIONS = "detect_leaks=0:handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_sigill=0:" \

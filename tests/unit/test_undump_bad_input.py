@@ -163,7 +163,7 @@ def test_process_that_runs():
     ["--library", "x", "--request", "y", "--pid", "one"],
     ["--library", "x", "--request", "y", "--core", "c", "--lwp", "-1"],
     ["--library", "x", "--request", "y", "--core", "c", "--map", "no equals sign"],
-    ["--library", "x", "--request", "y", "--core", "c", "--kept", "1"],
+    ["--library", "x", "--request", "y", "--core", "c", "--serve"],
     ["--library", "x", "--request", "y", "--core", "c", "more"]])
 def test_command_line(options):
     done = subprocess.run([undump.PROGRAM] + options, stdin=subprocess.DEVNULL,

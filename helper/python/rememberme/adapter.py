@@ -16,11 +16,11 @@ How a session runs, and who does what:
                             where `text` is what stands left of the cursor after the
                             command's name, and each word replaces text[start:].
     commands                parse the text, build a request, render the reply
-    session.answer          picks the way in: inject (live), undump (core, or
-                            `py-config inject off`)
-    inject                  with adapter.calls(): call mmap, write the library,
-                            call rme_start, poll by adapter.read, show progress,
-                            rme_stop, munmap
+    session                 which thread and frame
+    image                   which image answers: one that is there, or a new one
+    inject                  makes a snapshot, with adapter.calls(): call mmap, write the
+                            library, call rme_snapshot, munmap
+    snapshot                asks it, through /proc
     undump                  runs the program rememberme-undump
 
 Every method may raise errors.Failure with a sentence for the user. Any other
@@ -86,6 +86,11 @@ class Adapter(object):
     def mappings(self):
         """The debuggee's memory map, as a list of Mapping sorted by address. Only
         called for a LIVE target that is not local: the others are read from /proc."""
+        raise NotImplementedError
+
+    def moment(self):
+        """LIVE only: a value that is another one when this debugger has let the process run or
+        has changed its memory, as far as the debugger knows."""
         raise NotImplementedError
 
     def symbol(self, name):

@@ -4,20 +4,16 @@ by helper/contract/generate.py (./dev contract)."""
 from .structure import Structure
 
 MAGIC = 0x4d454d52
-ABI = 1
+ABI = 2
 
 # enum rme_state
 IDLE = 0
 RUNNING = 1
 DONE = 2
 DIED = 3
-OFFERED = 4
-WANTED = 5
 
-# enum rme_block_answer
-ANSWER_DONE = 1
-ANSWER_NO = 2
-ANSWER_WAIT = 3
+# enum rme_block_flag
+NO_CODE = 1
 
 # enum rme_query
 QUERY_MEMORY = 1
@@ -74,17 +70,12 @@ BLOCK = Structure("block", (
     ("reply_size", "Q"),
     ("arena", "Q"),
     ("arena_size", "Q"),
-    ("pieces", "Q"),
-    ("n_pieces", "Q"),
-    ("answer", "I"),
-    ("kept_fd", "i"),
+    ("request_capacity", "Q"),
+    ("lease_s", "I"),
+    ("debugger", "i"),
+    ("object_ms", "I"),
+    ("flags", "I"),
     ("reserved", "Q"),
-))
-
-KEPT = Structure("kept", (
-    ("magic", "I"),
-    ("size", "I"),
-    ("total", "Q"),
 ))
 
 TABLE = Structure("table", (
@@ -104,13 +95,11 @@ REQUEST = Structure("request", (
     ("lwp", "Q"),
     ("thread_pointer", "Q"),
     ("runtime", "Q"),
-    ("keep_from", "Q"),
     ("images", "II"),
     ("code", "II"),
     ("threads", "II"),
     ("exprs", "II"),
     ("missing", "II"),
-    ("kept", "II"),
 ))
 
 IMAGE = Structure("image", (
@@ -202,6 +191,8 @@ ERROR_KINDS = (
 
 CAVEAT_KINDS = (
     "fault",
+    "slow",
+    "system-call",
     "estimated-size",
     "inferred-references",
     "corrupt-reference",

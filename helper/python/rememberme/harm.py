@@ -49,14 +49,15 @@ class Doubt(object):
                                                  self.instead or _AUTO))
 
 
-def guarded(settings, target, request, ask):
+def guarded(settings, target, request, ask, holds=lambda chosen: False):
     """The reply of ask(settings), where `inject` is "on" or "off" as the look at the process
-    says, with a caveat where `auto` has become off. Raises Failure."""
+    says, with a caveat where `auto` has become off. Raises Failure. Where holds(settings) there
+    is a snapshot already, and nothing will be called."""
     if target.kind != LIVE or settings.inject == "off":
         return ask(settings)
     if not target.local:
         return ask(_with(settings, "on"))
-    doubt = _doubt(target.pid, request)
+    doubt = None if holds(_with(settings, "on")) else _doubt(target.pid, request)
     if settings.inject == "on":
         if doubt is not None and doubt.fatal:
             raise doubt.failure()

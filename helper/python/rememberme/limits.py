@@ -31,6 +31,18 @@ def shares(pid, path):
     return path in list(_folders(pid, "memory"))
 
 
+def move_here(pid):
+    """Puts a process into the memory group of this one, where that is allowed."""
+    here, there = (next(_folders(one, "memory"), None) for one in ("self", pid))
+    if here is None or here == there:
+        return
+    try:
+        with open(os.path.join(here, "cgroup.procs"), "w") as procs:
+            procs.write("%d\n" % pid)
+    except OSError:
+        pass
+
+
 def is_frozen(pid):
     for folder in _folders(pid, "freezer"):
         if _text(folder, "freezer.state").strip() in ("FROZEN", "FREEZING"):

@@ -12,9 +12,9 @@ INTERVAL = 0.25 # seconds between two
 class Progress(object):
     """Use as a context manager; call update() as often as you like."""
 
-    def __init__(self, adapter):
+    def __init__(self, adapter, shown=True):
         self._adapter = adapter
-        self._next = time.time() + DELAY if adapter.is_terminal() else None
+        self._next = time.time() + DELAY if shown and adapter.is_terminal() else None
         self._drawn = False
 
     def __enter__(self):

@@ -11,15 +11,11 @@ from .contract import (QUERY_DOMINATORS, QUERY_FRAMES, QUERY_MEMORY, QUERY_NAMES
 
 MAGIC, ABI = contract.MAGIC, contract.ABI
 RUNNING, DONE, DIED = contract.RUNNING, contract.DONE, contract.DIED
-OFFERED, WANTED = contract.OFFERED, contract.WANTED
-ANSWER_DONE, ANSWER_NO = contract.ANSWER_DONE, contract.ANSWER_NO
-ANSWER_WAIT, KEPT = contract.ANSWER_WAIT, contract.KEPT
 
 MEMORY, TOP, TREE, FRAMES, NAMES = QUERY_MEMORY, QUERY_TOP, QUERY_TREE, QUERY_FRAMES, QUERY_NAMES
 TYPES, RETAINED, DOMINATORS = QUERY_TYPES, QUERY_RETAINED, QUERY_DOMINATORS
 WHY, REFERRERS, SUMMARY = QUERY_WHY, QUERY_REFERRERS, QUERY_SUMMARY
 WHOLE_HEAP = (TYPES, RETAINED, DOMINATORS, WHY, REFERRERS, SUMMARY)
-GRAPH = (RETAINED, DOMINATORS, WHY, REFERRERS, SUMMARY)
 
 TRAVERSE_ONLY, NO_CLASSES = contract.TRAVERSE_ONLY, contract.NO_CLASSES
 ALL_THREADS, ALLOCATED = contract.ALL_THREADS, contract.ALLOCATED
@@ -29,11 +25,7 @@ HIDE_CLASSES = contract.HIDE_CLASSES
 SELECTED_FRAME = -1  # Request.frame: the one that eval_depth names
 
 BLOCK_SIZE = contract.BLOCK.size
-CANCEL_OFFSET = contract.BLOCK.offsets["cancel"]
-STATE_OFFSET = contract.BLOCK.offsets["state"]
-STATE = struct.Struct("<IIiiQQ")  # state, cancel, pid, status, progress
-PIECES_OFFSET, PIECES = contract.BLOCK.offsets["pieces"], struct.Struct("<QQ")
-ANSWER_OFFSET = contract.BLOCK.offsets["answer"]
+BLOCK_OFFSETS = contract.BLOCK.offsets
 
 
 class Request(object):
@@ -41,7 +33,7 @@ class Request(object):
     also code, missing) are given to encode()."""
 
     def __init__(self, query, flags=0, limit=0, depth=0, frame=SELECTED_FRAME, eval_depth=0,
-                 thread=None, threads=(), exprs=(), options=0, keep_from=0, kept=b""):
+                 thread=None, threads=(), exprs=(), options=0):
         self.query = query
         self.flags = flags
         self.limit = limit
@@ -52,9 +44,6 @@ class Request(object):
         self.threads = threads
         self.exprs = exprs
         self.options = options
-        # Of a graph that is kept: kept.py
-        self.keep_from = keep_from
-        self.kept = kept
 
     def encode(self, images=(), runtime=0):
         """The bytes of struct rme_request with its tables. `images` are pairs
@@ -71,13 +60,12 @@ class Request(object):
         add("threads", len(self.threads), b"".join(
             struct.pack("<QQQ", *thread) for thread in self.threads))
         add("exprs", len(self.exprs), b"".join(_expr.encode(expr) for expr in self.exprs))
-        add("kept", len(self.kept), self.kept)
         return contract.REQUEST.pack(
             abi=ABI, query=self.query, flags=self.flags, limit=self.limit, depth=self.depth,
             frame=self.frame, eval_depth=self.eval_depth, options=self.options,
             lwp=self.thread.lwp if self.thread else 0,
             thread_pointer=self.thread.thread_pointer if self.thread else 0,
-            runtime=runtime, keep_from=self.keep_from, **tables) + body
+            runtime=runtime, **tables) + body
 
 
 def encode_block(**fields):

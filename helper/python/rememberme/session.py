@@ -3,7 +3,7 @@ which way in. Knows neither a command nor how a reply is shown."""
 
 import contextlib
 
-from . import harm, inject, kept, undump
+from . import harm, image
 from .adapter import CORE, LIVE
 from .errors import Failure
 from .request import (ALL_THREADS, FRAMES, NO_CLASSES, SELECTED_FRAME, TRAVERSE_ONLY, WHOLE_HEAP,
@@ -14,7 +14,7 @@ def require_target(adapter):
     """The Target, or a Failure when there is none."""
     target = adapter.target()
     if target.kind not in (LIVE, CORE):
-        kept.drop()  # of a process that is gone
+        image.drop()  # of a process that is gone
         raise Failure("no-target", "There is no process and no core: attach to a Python process, "
                       "run one, or load a core.")
     return target
@@ -76,26 +76,5 @@ def _eval_depth(adapter, query, exprs):
 def answer(adapter, settings, target, request):
     """The helper's reply to a Request, as a dict. Raises Failure."""
     return harm.guarded(settings, target, request,
-                        lambda chosen: _kept_answer(adapter, chosen, target, request))
-
-
-def _kept_answer(adapter, settings, target, request):
-    with kept.Keeping(target, settings, request) as keeping:
-        reply = _answer(adapter, settings, target, request, keeping)
-        keeping.answered(reply)
-        return reply
-
-
-def _answer(adapter, settings, target, request, keeping):
-    if target.kind == LIVE and settings.inject == "on":
-        return inject.answer(adapter, target, request, keeping)
-    if target.kind == LIVE:
-        if not target.local:
-            raise Failure("not-local", "`py-config inject off` reads the memory of a process on "
-                          "this machine; this one is remote, so use `py-config inject auto` or "
-                          "a core of it.")
-        if not request.thread.thread_pointer:
-            raise Failure("no-thread-pointer", "The selected thread has no thread pointer "
-                          "(fs_base) yet, or this debugger does not tell it; `py-config inject "
-                          "off` needs it.")
-    return undump.answer(adapter, target, request, settings.binaries, keeping)
+                        lambda chosen: image.answer(adapter, chosen, target, request),
+                        lambda chosen: image.holds(adapter, chosen, target, request))

@@ -4,7 +4,7 @@ settings of its own is told of changes."""
 import collections
 import os
 
-from . import kept
+from . import image
 from .errors import Failure
 
 # `title` completes "Set …" and "Show …"; `choices` is a tuple of words, int for a
@@ -26,9 +26,8 @@ and code is always reported too; with `off` it is the main figure."""),
     Setting("references", "owned", ("owned", "traverse"), "which references are followed", """
 `traverse`: those that gc.get_referents returns. `owned`: these, and what an object owns besides,
 such as the keys of dicts and the constants of code."""),
-    Setting("keep", "on", _SWITCH, "whether the graph of the heap is kept at a stop", """
-A large one, for the next question: in a file without a name in the folder for temporary files (TMPDIR),
-about 20 bytes per object. It is built anew when the process has run, and for a remote process always."""),
+    Setting("watchdog", 1, int, "how many seconds the own code of one object may compute", """
+An object whose tp_traverse takes longer is left out, with a note. 0: no limit."""),
     Setting("limit", 10, int, "how many rows a table has, or children a node of a tree", """
 0: no limit."""),
     Setting("tree", "drawing", ("drawing", "indented"), "how a tree is shown", """
@@ -60,8 +59,8 @@ class Settings(object):
                           % (name, ", ".join(BY_NAME)))
         value = parse(setting, text)
         setattr(self, name, value)
-        if name == "keep" and value == "off":
-            kept.drop()
+        if name == "inject":
+            image.drop()
         return value
 
 

@@ -5,6 +5,7 @@ own and runs the helper there."""
 import os
 import select
 import signal
+import struct
 import subprocess
 import tempfile
 import time
@@ -15,14 +16,15 @@ from .progress import Progress
 from .reply import decode
 
 _POLL = 0.05       # seconds between two looks for Ctrl-C
-_TERM_TIME = 1.0   # seconds that undump gets to end by itself
+_TERM_TIME = 1.0   # seconds that undump gets to end by itself, or to end a question
+_MOST = 1 << 20    # bytes that are read at once
+_SIZE = struct.Struct("<Q")
 
 
-def answer(adapter, target, question, binaries, keeping):
-    """The decoded reply to a request.Request; the caveats of undump are among its own.
-    `binaries` is the folder of py-config, or "", `keeping` a kept.Keeping."""
-    command = [library.find(library.UNDUMP), "--library", library.find(library.LIBRARY),
-               "--request", "-"]
+def make(target, settings):
+    """An image of a core or of a stopped process."""
+    command = [library.find(library.UNDUMP), "--library", library.find(library.LIBRARY), "--serve",
+               "--watchdog", str(1000 * settings.watchdog)]
     memory = None
     if target.kind == "core":
         if not target.core_path:
@@ -33,17 +35,13 @@ def answer(adapter, target, question, binaries, keeping):
         memory = _open_memory(target.pid)
         if memory is not None:
             command += ["--mem", str(memory)]
-    graph = keeping.descriptor()
-    if graph is not None:
-        command += ["--kept", str(graph)]
-    for folder in (binaries, target.sysroot) + target.search_path:
+    for folder in (settings.binaries, target.sysroot) + target.search_path:
         if folder:
             command += ["--search", folder]
     for path in target.files:
         command += ["--file", path]
     try:
-        inherited = [descriptor for descriptor in (memory, graph) if descriptor is not None]
-        return _merge(decode_run(adapter, command, question.encode(), inherited))
+        return Undumped(command, memory, target.kind == "live")
     finally:
         if memory is not None:
             os.close(memory)
@@ -56,66 +54,114 @@ def _open_memory(pid):
         return None  # undump tries it itself and says why not
 
 
-def decode_run(adapter, command, request, inherited):
-    """Runs the program with the request on its standard input and the descriptors
-    `inherited`; shows its progress, obeys Ctrl-C; returns its reply."""
-    progress_read, progress_write = os.pipe()
-    with os.fdopen(progress_read, "rb", 0) as lines, tempfile.TemporaryFile() as stdin, \
-            tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
-        stdin.write(request)
-        stdin.seek(0)
+class Undumped(object):
+    """The running program as an image."""
+
+    stays = True
+
+    def __init__(self, command, memory, live):
+        self._live = live
+        self._lines, progress = os.pipe()
+        self._words = tempfile.TemporaryFile()
+        inherited = [progress] if memory is None else [progress, memory]
         try:
-            process = subprocess.Popen(
-                command + ["--progress", str(progress_write)], stdin=stdin, stdout=stdout,
-                stderr=stderr, pass_fds=inherited + [progress_write], start_new_session=True)
+            self._process = subprocess.Popen(
+                command + ["--progress", str(progress)], stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=self._words, pass_fds=inherited, bufsize=0,
+                start_new_session=True)
         except OSError as error:
+            os.close(self._lines)
+            self._words.close()
             raise Failure("no-library", "%s cannot be run: %s." % (command[0], error.strerror))
         finally:
-            os.close(progress_write)
+            os.close(progress)
+        self.ended = False
+
+    def ask(self, adapter, settings, question):
+        if self._live and not question.thread.thread_pointer:
+            raise Failure("no-thread-pointer", "The selected thread has no thread pointer "
+                          "(fs_base) yet, or this debugger does not tell it; `py-config inject "
+                          "off` needs it.")
+        encoded = question.encode()
+        with Progress(adapter) as progress:
+            try:
+                self._send(_SIZE.pack(len(encoded)) + encoded)
+                size, = _SIZE.unpack(self._receive(_SIZE.size, adapter, progress))
+                data = self._receive(size, adapter, progress)
+            except KeyboardInterrupt:
+                self._cancel()
+                raise
+        return _merge(decode(data))
+
+    def _send(self, data):
         try:
-            _watch(adapter, process, lines)
-        except BaseException:
-            _end(process)
-            raise
-        stdout.seek(0)
-        data = stdout.read()
-        if not data:
-            stderr.seek(0)
-            words = " ".join(stderr.read().decode("utf-8", "replace").split())
-            raise Failure("died", "%s ended without an answer (status %d)%s." % (
-                library.UNDUMP, process.returncode, ": " + words if words else ""))
-        return decode(data)
+            self._process.stdin.write(data)
+        except BrokenPipeError:
+            pass  # it has ended, perhaps with a reply that says why
 
-
-def _watch(adapter, process, lines):
-    """Returns when the process has ended."""
-    pending = b""
-    with Progress(adapter) as progress:
-        is_open = True
-        while is_open:
-            if adapter.interrupted():
+    def _receive(self, size, adapter, progress, end=None):
+        """Exactly `size` bytes; shows progress and obeys Ctrl-C, but until `end`."""
+        data = bytearray()
+        pending = b""
+        sources = [self._process.stdout, self._lines]
+        while len(data) < size:
+            if end is None and adapter.interrupted():
                 raise KeyboardInterrupt()
-            if not select.select([lines], [], [], _POLL)[0]:
-                continue
-            data = lines.read(4096)
-            is_open = bool(data)
-            *complete, pending = (pending + data).split(b"\n")
-            for line in complete:
-                words = line.split()
-                if len(words) == 3 and words[1].isdigit() and words[2].isdigit():
-                    progress.update(int(words[1]), int(words[2]))
-        process.wait()
+            if end is not None and time.time() > end:
+                return None
+            ready = select.select(sources, [], [], _POLL)[0]
+            if self._lines in ready:
+                text = os.read(self._lines, 4096)
+                if not text:
+                    sources.remove(self._lines)
+                *complete, pending = (pending + text).split(b"\n")
+                for line in complete:
+                    words = line.split()
+                    if len(words) == 3 and words[1].isdigit() and words[2].isdigit():
+                        progress.update(int(words[1]), int(words[2]))
+            if self._process.stdout in ready:
+                more = os.read(self._process.stdout.fileno(), min(size - len(data), _MOST))
+                if not more:
+                    self._died()
+                data += more
+        return bytes(data)
 
+    def _died(self):
+        words = self.close()
+        raise Failure("died", "%s ended without an answer (status %d)%s." % (
+            library.UNDUMP, self._process.returncode, ": " + words if words else ""))
 
-def _end(process):
-    """Ends the process and its sandboxed child."""
-    end = time.time() + _TERM_TIME
-    process.send_signal(signal.SIGTERM)
-    while process.poll() is None:
-        if time.time() > end:
-            process.kill()
-            process.wait()
-        time.sleep(0.01)
+    def _cancel(self):
+        """The question ends, and the image lives if it ends in time."""
+        end = time.time() + _TERM_TIME
+        try:
+            self._process.send_signal(signal.SIGINT)
+            with Progress(None, False) as progress:
+                size = self._receive(_SIZE.size, None, progress, end)
+                if size and self._receive(_SIZE.unpack(size)[0], None, progress, end):
+                    return
+        except (Failure, OSError):
+            pass
+        self.close()
+
+    def close(self):
+        """Ends the program and its sandboxed child; returns what it wrote to standard error."""
+        if self.ended:
+            return ""
+        self.ended = True
+        end = time.time() + _TERM_TIME
+        self._process.stdin.close()
+        self._process.send_signal(signal.SIGTERM)
+        while self._process.poll() is None:
+            if time.time() > end:
+                self._process.kill()
+                self._process.wait()
+            time.sleep(0.001)
+        self._process.stdout.close()
+        os.close(self._lines)
+        with self._words:
+            self._words.seek(0)
+            return " ".join(self._words.read().decode("utf-8", "replace").split())
 
 
 def _merge(reply):

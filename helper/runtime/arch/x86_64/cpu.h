@@ -11,12 +11,14 @@ enum {
 	RME_SYS_write = 1,
 	RME_SYS_close = 3,
 	RME_SYS_mmap = 9,
+	RME_SYS_mprotect = 10,
 	RME_SYS_munmap = 11,
 	RME_SYS_rt_sigaction = 13,
 	RME_SYS_rt_sigprocmask = 14,
 	RME_SYS_rt_sigreturn = 15,
 	RME_SYS_sched_yield = 24,
 	RME_SYS_madvise = 28,
+	RME_SYS_getpid = 39,
 	RME_SYS_clone = 56,
 	RME_SYS_exit = 60,
 	RME_SYS_wait4 = 61,
@@ -24,13 +26,23 @@ enum {
 	RME_SYS_sigaltstack = 131,
 	RME_SYS_prctl = 157,
 	RME_SYS_arch_prctl = 158,
+	RME_SYS_rt_sigtimedwait = 128,
 	RME_SYS_setrlimit = 160,
+	RME_SYS_gettid = 186,
 	RME_SYS_futex = 202,
 	RME_SYS_sched_getaffinity = 204,
+	RME_SYS_timer_create = 222,
+	RME_SYS_timer_settime = 223,
+	RME_SYS_timer_delete = 226,
+	RME_SYS_clock_gettime = 228,
 	RME_SYS_exit_group = 231,
 	RME_SYS_openat = 257,
-	RME_SYS_prlimit64 = 302
+	RME_SYS_prlimit64 = 302,
+	RME_SYS_close_range = 436
 };
+
+/* arch_prctl's */
+#define RME_ARCH_SET_FS 0x1002
 
 /* x86-64 needs a restorer that the handler returns to; see guard.c. */
 #define RME_SA_RESTORER 0x04000000u
@@ -132,6 +144,69 @@ enum { RME_CPU_N_SAVED = 8 };
 	        "cld\n\t"                                                                          \
 	        "jmp *56(%rdi)\n"                                                                  \
 	        ".size " resume ", . - " resume "\n");
+
+/* Where the thread was that a handler with SA_SIGINFO has interrupted: ucontext's rip. */
+static inline uint64_t rme_cpu_context_code(const void *context)
+{
+	return *(const uint64_t *)((const char *)context + 168);
+}
+
+/* Defines what a handler returns to, hidden. */
+#define RME_CPU_DEFINE_SIGRETURN(name)                                                             \
+	__asm__(".text\n"                                                                          \
+	        ".hidden " name "\n.globl " name "\n.type " name ", @function\n" name ":\n\t"      \
+	        "mov $15, %eax\n\t"                                                                \
+	        "syscall\n"                                                                        \
+	        ".size " name ", . - " name "\n");
+
+/* Makes a copy of the process that is no child of it: a child that shares its memory, so that
+ * no page tables are copied twice, makes the copy and ends, and is reaped. Returns 0 in the copy;
+ * else the former pid of that child, or -errno, and *copy is the copy's pid or -errno. All
+ * signals are to be blocked. The child and its parent, which waits, are on the same stack:
+ * neither writes to it but *copy. (Not CLONE_VFORK: its end is an event for the debugger, also
+ * where its beginning is none.) */
+static inline long rme_cpu_clone_orphan(volatile int64_t *copy)
+{
+	long r;
+
+	__asm__ volatile("mov $56, %%eax\n\t"
+	                 "mov $0x00800100, %%edi\n\t" /* CLONE_UNTRACED, VM */
+	                 "xor %%esi, %%esi\n\t"
+	                 "xor %%edx, %%edx\n\t"
+	                 "xor %%r10d, %%r10d\n\t"
+	                 "xor %%r8d, %%r8d\n\t"
+	                 "syscall\n\t"
+	                 "test %%rax, %%rax\n\t"
+	                 "js 3f\n\t"
+	                 "jnz 1f\n\t"
+	                 "mov $56, %%eax\n\t"
+	                 "mov $0x00800000, %%edi\n\t" /* CLONE_UNTRACED */
+	                 "syscall\n\t"
+	                 "test %%rax, %%rax\n\t"
+	                 "jz 3f\n\t"
+	                 "mov %%rax, (%[copy])\n\t"
+	                 "xor %%edi, %%edi\n\t"
+	                 "mov $231, %%eax\n\t" /* exit_group */
+	                 "syscall\n\t"
+	                 "ud2\n"
+	                 "1:\n\t"
+	                 "mov %%rax, %%r9\n"
+	                 "2:\n\t"
+	                 "mov %%r9, %%rdi\n\t"
+	                 "xor %%esi, %%esi\n\t"
+	                 "mov $0x40000000, %%edx\n\t" /* __WALL */
+	                 "xor %%r10d, %%r10d\n\t"
+	                 "mov $61, %%eax\n\t" /* wait4 */
+	                 "syscall\n\t"
+	                 "cmp $-4, %%rax\n\t" /* EINTR */
+	                 "je 2b\n\t"
+	                 "mov %%r9, %%rax\n"
+	                 "3:"
+	                 : "=&a"(r)
+	                 : [copy] "r"(copy)
+	                 : "rdi", "rsi", "rdx", "r10", "r8", "r9", "rcx", "r11", "memory");
+	return r;
+}
 
 static inline void rme_cpu_relax(void)
 {

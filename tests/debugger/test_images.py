@@ -1,5 +1,5 @@
-"""The graph of the heap that is kept at a stop: the second answer is the first, it is for one
-stop only, and whatever goes wrong with it, the question is answered."""
+"""An image answers every question at a stop: the answers are those of an image of their own, it is
+for one stop only, and whatever becomes of it, the question is answered."""
 
 import pytest
 
@@ -7,8 +7,6 @@ import matrix
 import procstate
 import session
 
-# However small the heap is: copying it takes longer than building it anew
-ALWAYS = {"python": "import rememberme.kept; rememberme.kept.FEWEST = 1"}
 # Where it makes no difference which
 PYTHON, DEBUGGER = (list(found.values())[0] for found in
                     (matrix.interpreters(), matrix.debuggers()))
@@ -16,29 +14,12 @@ QUIET = {"GLIBC_TUNABLES": "glibc.pthread.rseq=0"}
 
 QUESTIONS = ["py-why --json %(suspect)s", "py-referrers --json %(suspect)s",
              "py-retained --json %(culprit)s", "py-retained --json leaks:CACHE leaks:BUS",
-             "py-retained --json", "py-dominators --json --depth 2", "py-summary --json"]
+             "py-retained --json", "py-dominators --json --depth 2", "py-summary --json",
+             "py-memory --json %(culprit)s", "py-top --json", "py-types --json"]
 
-EXCHANGE = """
-import os
-import rememberme.kept as kept
-original = kept.Keeping.exchange
-def exchange(self, state, snapshot, *pieces, **named):
-    if state == %d:
-        kept.Keeping.exchange = original
-        os.kill(kept._pid_here(self._target.pid, snapshot), 9)
-    return original(self, state, snapshot, *pieces, **named)
-kept.Keeping.exchange = exchange
-"""
-OFFERED, WANTED = 4, 5
-
-BREAK_COPY = """
-import rememberme.kept as kept
-kept.copy = kept._copy
-def broken(*arguments):
-    raise OSError("no space left")
-kept._copy = broken
-"""
-MEND_COPY = "import rememberme.kept as kept\nkept._copy = kept.copy"
+DROP = {"python": "import rememberme.image; rememberme.image.drop()"}
+PID = {"python": "import rememberme.image; value = rememberme.image._current.image._pid"}
+KILL = {"python": "import os, rememberme.image; os.kill(rememberme.image._current.image._pid, 9)"}
 
 
 def essence(answer):
@@ -46,7 +27,7 @@ def essence(answer):
     reply = answer.reply
     for name in "process", "undump":  # these tell of the whole process, and of the run
         reply.pop(name, None)
-    return reply.pop("graph"), reply
+    return reply.pop("graph", None), reply
 
 
 def graphs(answers):
@@ -66,12 +47,13 @@ def test_the_second_answer_is_the_first(shared_target, subject, interpreter, deb
     asked = [question % case for question in QUESTIONS]
     # Each after itself, and all after the last
     steps = [step for question in asked for step in (question, question)] + asked
-    answers = session.run(debugger, [ALWAYS] + options + steps + ["py-config keep off"] + asked,
-                          timeout=300, **where)[1 + len(options):]
+    alone = [step for question in asked for step in (DROP, question)]
+    answers = [answer for answer in session.run(debugger, options + steps + alone, timeout=300,
+                                                **where)[len(options):] if "run" in answer.step]
     kept = [essence(answer) for answer in answers[:len(steps)]]
-    anew = [essence(answer) for answer in answers[len(steps) + 1:]]
-    assert [graph for graph, _ in kept] == ["built"] + ["kept"] * (len(steps) - 1)
-    assert [graph for graph, _ in anew] == ["built"] * len(asked)
+    anew = [essence(answer) for answer in answers[len(steps):]]
+    assert [graph for graph, _ in kept if graph] == ["built"] + ["kept"] * (7 * 3 - 1)
+    assert [graph for graph, _ in anew if graph] == ["built"] * 7
     for i, question in enumerate(asked):
         for _, reply in kept[2 * i], kept[2 * i + 1], kept[2 * len(asked) + i]:
             assert reply == anew[i][1], question
@@ -79,14 +61,16 @@ def test_the_second_answer_is_the_first(shared_target, subject, interpreter, deb
 
 @procstate.in_three_tries
 def test_nothing_stays_in_the_process(run_target, interpreter, debugger):
+    """Not even while the snapshot lives."""
     target = run_target(interpreter, "leaks.py", env=QUIET)
     suspect = target.info["cases"]["class_attribute"]["suspect"]
     answers = session.run(debugger, [
-        ALWAYS, {"state": 1}, "py-why %s --json" % suspect, "py-why %s --json" % suspect,
+        {"state": 1}, "py-why %s --json" % suspect, {"state": 1}, "py-why %s --json" % suspect,
         "py-retained --json", {"state": 1}, {"detach": 1}], attach=target.pid)
     assert graphs(answers) == ["built", "kept", "kept"]
-    differences = procstate.differences(answers[1].raw["state"], answers[5].raw["state"])
-    assert not differences, "\n".join(differences[:30])
+    for later in 2, 5:
+        differences = procstate.differences(answers[0].raw["state"], answers[later].raw["state"])
+        assert not differences, "\n".join(differences[:30])
     assert target.finish()
 
 
@@ -95,7 +79,7 @@ def test_for_one_stop_only(run_target, interpreter, debugger):
     target = run_target(interpreter, "grows.py")
     ask = "py-retained __main__:ROWS --json"
     native = {"native": {"gdb": "stepi", "lldb": "thread step-inst"}}
-    steps = [ALWAYS, {"break": "getppid"}, {"go": target.fifo}, {"continue": 1}, ask, ask,
+    steps = [{"break": "getppid"}, {"go": target.fifo}, {"continue": 1}, ask, ask,
              {"continue": 1}, ask, ask, native, ask, "py-memory __main__:ROWS --json", ask,
              {"native": {"gdb": "call (int)getpid()", "lldb": "expression -- (int)getpid()"}}, ask,
              {"native": {"gdb": "set var *(char *)$rsp = *(char *)$rsp"}}, ask, {"clear": 1},
@@ -117,7 +101,7 @@ def test_of_this_core_only(subject, debugger):
     ask = "py-summary --json"
     touch = {"python": "import os; os.utime(%r)" % str(where["core"])}
     folder = "py-config binaries /usr/share"
-    answers = session.run(debugger, [ALWAYS, ask, ask, touch, ask, ask, folder, ask, ask], **where)
+    answers = session.run(debugger, [ask, ask, touch, ask, ask, folder, ask, ask], **where)
     assert graphs(answers) == ["built", "kept"] * 3
 
 
@@ -127,60 +111,56 @@ def test_of_this_process_only(run_target, debugger):
     ask = "py-summary --json"
     attach = {"native": {"gdb": "attach %d" % other.pid,
                          "lldb": "process attach -p %d" % other.pid}}
-    steps = [ALWAYS, ask, ask, "py-config references traverse", ask, "py-config inject off", ask,
-             ask, "py-config inject on", ask, {"kill": 1}, ask, attach, ask, ask,
-             "py-config keep off", ask, "py-config keep on", ask, ask, {"detach": 1}]
+    steps = [ask, ask, "py-config references traverse", ask, "py-config inject off", ask,
+             ask, "py-config inject on", ask, {"kill": 1}, ask, attach, ask, ask, {"detach": 1}]
     answers = session.run(debugger, steps, attach=target.pid)
     assert graphs(answers) == ["built", "kept", "kept", "built", "kept", "built", "no-target",
-                               "built", "kept", "built", "built", "kept"]
+                               "built", "kept"]
     assert other.finish()
 
 
-@pytest.mark.parametrize("when", ["offered", "wanted"])
-def test_the_snapshot_is_killed_meanwhile(run_target, debugger, when):
+def test_the_snapshot_is_killed(run_target, debugger):
+    """Between two questions: this one is answered from outside, the next one has another."""
     target = run_target(PYTHON, "grows.py")
     ask = "py-summary --json"
-    kill = {"python": EXCHANGE % (OFFERED if when == "offered" else WANTED)}
-    before = [ask] * (when == "wanted")
-    answers = session.run(debugger, [ALWAYS] + before + [kill, ask, ask, ask, {"detach": 1}],
+    answers = session.run(debugger, [ask, ask, KILL, ask, ask, ask, {"detach": 1}],
                           attach=target.pid)
-    assert graphs(answers) == ["built"] * len(before) + ["died", *(
-        ["built", "kept"] if when == "offered" else ["kept", "kept"])]
+    assert graphs(answers) == ["built", "kept", "built", "built", "kept"]
+    notes = [[caveat["message"] for caveat in answer.reply["caveats"]
+              if caveat["kind"] == "hands-off"] for answer in answers if "run" in answer.step]
+    assert [len(found) for found in notes] == [0, 0, 1, 0, 0] and "killed" in notes[2][0]
+    assert target.finish()
+
+
+def test_the_snapshot_and_its_process(run_target, debugger):
+    """It is no child, has nothing open and hears no signals; the process goes on, and it ends."""
+    target = run_target(PYTHON, "grows.py")
+    answers = session.run(debugger, [
+        "py-summary --json", PID, {"python": """
+import os, rememberme.image
+pid = rememberme.image._current.image._pid
+status = dict(line.split(":", 1) for line in open("/proc/%d/status" % pid) if ":" in line)
+value = [status[name].strip() for name in ("PPid", "NoNewPrivs", "Seccomp")]
+value += [os.listdir("/proc/%d/fd" % pid), open("/proc/%d/oom_score_adj" % pid).read().strip()]"""},
+        {"detach": 1}], attach=target.pid)
+    pid = answers[1].raw["value"]
+    parent, *others = answers[2].raw["value"]
+    assert int(parent) != target.pid
+    assert others == ["1", "2", [], "1000"]
+    assert procstate.gone(pid)
     assert procstate.children(target.pid) == []
     assert target.finish()
 
 
-SLOW_COPY = """
-import time
-import rememberme.kept as kept
-copy = kept._copy
-def slow(source, destination, size, interrupted):
-    kept._copy = copy
-    end = time.monotonic() + 12
-    while time.monotonic() < end:
-        time.sleep(0.1)
-        %s
-    return copy(source, destination, size, interrupted)
-kept._copy = slow
-"""
-
-
-@pytest.mark.parametrize("waits", [True, False])
-def test_the_snapshot_has_patience(run_target, waits):
-    """As long as something happens; else it goes on, and what is copied then is not kept."""
-    target = run_target(PYTHON, "grows.py")
-    ask = "py-summary --json"
-    slow = {"python": SLOW_COPY % ("interrupted()" if waits else "pass")}
-    answers = session.run(DEBUGGER, [ALWAYS, slow, ask, ask, ask, {"detach": 1}], attach=target.pid)
-    assert graphs(answers) == ["built", "kept" if waits else "built", "kept"]
-    assert target.finish()
-
-
-def test_what_cannot_be_copied_is_built(run_target, debugger):
-    target = run_target(PYTHON, "grows.py")
-    ask = "py-summary --json"
-    broken, mended = {"python": BREAK_COPY}, {"python": MEND_COPY}
-    answers = session.run(debugger, [ALWAYS, broken, ask, ask, mended, ask, ask, broken, ask, ask,
-                                     mended, ask, ask, {"detach": 1}], attach=target.pid)
-    assert graphs(answers) == ["built", "built", "built", "kept", "built", "built", "built", "kept"]
+def test_shared_memory_is_read_only_in_it(run_target, debugger):
+    target = run_target(PYTHON, "grows.py", "shared")
+    answers = session.run(debugger, ["py-summary --json", {"python": """
+import rememberme.image
+pid = rememberme.image._current.image._pid
+value = [line.split()[1] for line in open("/proc/%d/maps" % pid) if line.split()[1][3] == "s"]"""},
+        {"detach": 1}], attach=target.pid)
+    found = answers[1].raw["value"]
+    assert found and not [flags for flags in found if "w" in flags], found
+    with open("/proc/%d/maps" % target.pid) as maps:
+        assert [line for line in maps if line.split()[1] == "rw-s"]
     assert target.finish()
