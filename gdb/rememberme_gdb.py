@@ -56,6 +56,7 @@ _EVAL_LOOP = "_PyEval_EvalFrameDefault"
 
 class Gdb(adapter.Adapter):
     name = "gdb"
+    tells_when_it_goes_on = True
 
     def __init__(self):
         # Inside calls() of a process that gdb itself traces:

@@ -18,7 +18,8 @@ QUESTIONS = ["py-why --json %(suspect)s", "py-referrers --json %(suspect)s",
              "py-memory --json %(culprit)s", "py-top --json", "py-types --json"]
 
 DROP = {"python": "import rememberme.image; rememberme.image.drop()"}
-PID = {"python": "import rememberme.image; value = rememberme.image._current.image._pid"}
+PID = {"python": "import builtins, rememberme.image; "
+                 "value = builtins.rememberme_test_pid = rememberme.image._current.image._pid"}
 KILL = {"python": "import os, rememberme.image; os.kill(rememberme.image._current.image._pid, 9)"}
 
 
@@ -149,6 +150,25 @@ value += [os.listdir("/proc/%d/fd" % pid), open("/proc/%d/oom_score_adj" % pid).
     assert others == ["1", "2", [], "1000"]
     assert procstate.gone(pid)
     assert procstate.children(target.pid) == []
+    assert target.finish()
+
+
+def test_it_ends_when_the_process_goes_on(run_target, debugger):
+    """Though nobody asks: each page that the process writes would be copied for it."""
+    target = run_target(PYTHON, "grows.py")
+    answers = session.run(debugger, ["py-summary --json", PID, {"detach": 1}, {"python": """
+import builtins, time
+end = time.monotonic() + 20
+while time.monotonic() < end:
+    try:
+        with open("/proc/%d/stat" % builtins.rememberme_test_pid) as stat:
+            if stat.read().rpartition(")")[2].split()[0] in "ZX":
+                break
+    except OSError:
+        break
+    time.sleep(0.05)
+value = time.monotonic() < end"""}], attach=target.pid)
+    assert answers[3].raw["value"] is True
     assert target.finish()
 
 

@@ -77,6 +77,9 @@ class Adapter(object):
 
     name = None  # "gdb" or "lldb"
 
+    # Whether image.drop() is called as soon as the process goes on
+    tells_when_it_goes_on = False
+
     # What is being debugged
 
     def target(self):

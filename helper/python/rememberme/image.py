@@ -10,6 +10,8 @@ given a CPU. Our own calls run one; so the counts are taken when they are over.
 import atexit
 import os
 import re
+import threading
+import time
 
 from . import inject, library, undump
 from .adapter import CORE, LIVE
@@ -17,6 +19,8 @@ from .errors import Failure
 
 _COUNTS = re.compile(r"^(?:State|\w*voluntary_ctxt_switches):.*", re.MULTILINE)
 _STOPPED = "tTZX"
+
+_WATCH = 0.1  # seconds between two looks whether the process goes on
 
 _current = None  # the _Held of this stop or core
 
@@ -53,6 +57,8 @@ def answer(adapter, settings, target, request):
             finally:
                 image.close()
         _current = _Held(image, moment)
+        if target.kind == LIVE and not adapter.tells_when_it_goes_on:
+            threading.Thread(target=_watch, args=(image, target.pid), daemon=True).start()
     held = _current
     try:
         return held.image.ask(adapter, settings, request)
@@ -75,6 +81,19 @@ def _make(adapter, settings, target):
                       "this machine; this one is remote, so use `py-config inject on` or a "
                       "core of it.")
     return undump.make(target, settings)
+
+
+def _watch(image, pid):
+    """Ends the image when the process goes on: each page that it writes would be copied."""
+    while not image.ended:
+        try:
+            with open("/proc/%d/stat" % pid, errors="replace") as stat:
+                if stat.read().rpartition(")")[2].split()[0] not in _STOPPED:
+                    break
+        except (OSError, IndexError):
+            break
+        time.sleep(_WATCH)
+    image.close()
 
 
 def _moment(adapter, settings, target, request):
