@@ -50,6 +50,9 @@ class Snapshot(object):
                 pass
         try:
             self._memory = os.open("/proc/%d/mem" % self._pid, os.O_RDWR | os.O_CLOEXEC)
+        except PermissionError:
+            self._kill()
+            raise  # it can be reached another way: inject.py
         except OSError as error:
             self._kill()
             raise Failure("no-snapshot", "The memory of the snapshot cannot be reached (%s)."
