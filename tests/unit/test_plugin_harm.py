@@ -23,7 +23,7 @@ def program(*steps):
 def test_every_call_of_the_helper_is_looked_at():
     made = set()
     for path in (matrix.ROOT / "helper").rglob("*.[ch]"):
-        if "undump" not in path.parts and not path.name.startswith("cpu_"):
+        if "undump" not in path.parts and "arch" not in path.parts:
             made |= set(re.findall(r"RME_SYS_(\w+)", path.read_text()))
     numbers = dict(re.findall(r"RME_SYS_(\w+) = (\d+)", (
         matrix.ROOT / "helper/runtime/arch/x86_64/cpu.h").read_text()))
