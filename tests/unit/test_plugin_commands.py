@@ -217,7 +217,7 @@ def test_a_deep_reply_is_no_crash():
     {"items": [{"size": "x", "objects": None, "expr": [], "type": {}, "address": 1}]},
     {"caveats": 3}, {"caveats": [1]}, {"tree": [1]}, {"paths": [1], "type": 1}])
 def test_a_forged_reply_is_one_sentence(monkeypatch, name, line, reply):
-    monkeypatch.setattr(inject, "answer", lambda *_: json.loads(json.dumps(reply)))
+    monkeypatch.setattr(image, "answer", lambda *_: json.loads(json.dumps(reply)))
     outcome = commands.run(Live(), name, line)
     assert outcome.output or "not one that the helper writes" in outcome.error
     assert "bug of its own" not in (outcome.error or "")
