@@ -58,3 +58,20 @@ def test_copied_types(kind, interpreter, debugger, program, tmp_path):
         assert memory.reply["size"] == target.info["size"]
         assert [row["function"] for row in frames.reply["items"]][-1] == "<module>"
         target.finish()
+
+
+def test_pypy_is_told_by_its_name(debugger, tmp_path):
+    """By the function that its library exports to embedders."""
+    source, program = tmp_path / "pypy.c", tmp_path / "pypy"
+    source.write_text("#include <unistd.h>\nint pypy_setup_home(char *home, int verbose)\n"
+                      "{ return home != 0 && verbose; }\n"
+                      "int main(void) { alarm(120); return pause(); }\n")
+    subprocess.run(["cc", "-rdynamic", str(source), "-o", str(program)], check=True, timeout=60)
+    process = subprocess.Popen([str(program)])
+    try:
+        answer = session.run(debugger, ["py-memory", {"detach": 1}], attach=process.pid)[0]
+        assert "runs PyPy" in answer.error and "not a Python program" not in answer.error
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()

@@ -308,6 +308,9 @@ def _require_python(read, target, images):
     for name in ("_PyRuntime", "PyType_Type"):  # from 3.7, and before
         if elf.find_symbol(read, images, name):
             return
+    if elf.find_symbol(read, images, "pypy_setup_home"):  # what libpypy exports to embedders
+        raise Failure("not-python", "Process %d runs PyPy, whose objects are others than CPython's: "
+                      "it cannot be measured here; only CPython can." % target.pid)
     raise Failure("not-python", "Process %d is not a Python program: none of its %d files exports "
                   "_PyRuntime or PyType_Type." % (target.pid, len(images)))
 
