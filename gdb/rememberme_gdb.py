@@ -76,7 +76,7 @@ class Gdb(adapter.Adapter):
 
     @staticmethod
     def _described(kind, **known):
-        files = [_told(lambda: objfile.filename) for objfile in gdb.objfiles()
+        files = [_told(lambda objfile=objfile: objfile.filename) for objfile in gdb.objfiles()
                  if objfile.owner is None]
         search = (_told(lambda: gdb.parameter("solib-search-path")) or "").split(":")
         sysroot = _told(lambda: gdb.parameter("sysroot")) or None

@@ -39,7 +39,7 @@ def pytest_report_header(config):
     absent = [name for name in matrix.SUPPORTED if name not in matrix.interpreters()]
     lines = ["interpreters: " + ", ".join("%s (%s)" % (i.name, i.version) for i in
                                           _chosen(config, "interpreters", matrix.interpreters())),
-             "debuggers: " + ", ".join(d.name for d in
+             "debuggers: " + ", ".join("%s (%s)" % (d.name, d.version) for d in
                                        _chosen(config, "debuggers", matrix.debuggers()))]
     if absent:
         lines.append("NOT TESTED, not installed: python " + ", ".join(absent))

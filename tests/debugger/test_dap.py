@@ -4,7 +4,6 @@ lldb-dap (lldb-vscode before 18) speaks it."""
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import threading
 
@@ -18,9 +17,11 @@ LIMIT = 120  # seconds for a whole conversation
 
 def adapter_of(debugger):
     """(program, what a command in the console begins with)"""
-    if debugger.name == "lldb-19":
-        return shutil.which("lldb-dap-19", path=matrix.ENVIRONMENT["PATH"]), ""
-    return pathlib.Path(debugger.path).with_name("lldb-vscode"), "`"
+    path = pathlib.Path(debugger.path)
+    if (debugger.lldb_version or 18) < 18:
+        return path.with_name("lldb-vscode"), "`"
+    program = path.with_name(path.name.replace("lldb", "lldb-dap"))  # lldb-dap-19
+    return program if program.exists() else None, ""
 
 
 LLDBS = [d for d in matrix.debuggers().values() if d.family == "lldb" and adapter_of(d)[0]]

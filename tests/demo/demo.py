@@ -8,6 +8,9 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "support"))
+import matrix  # noqa: E402
+
 ROOT = HERE.parents[1]
 REQUESTS = 20000
 LIMIT = 120  # seconds for each step
@@ -15,7 +18,9 @@ LIMIT = 120  # seconds for each step
 COMMANDS = ("py-frames --all-threads", "py-top", "py-memory cache bus",
             "py-mem-print cache.pages --depth 2 --limit 3 --labels", "py-top bus --limit 5")
 
-LLDB = "lldb-19"
+# The system's where it is a supported one
+PYTHON = (matrix.interpreters().get(matrix.DEBIAN)
+          or list(matrix.interpreters().values())[-1]).path
 
 # lldb takes its Python's folder from the python3 in PATH, which must be the system's
 ENVIRONMENT = dict(os.environ, PATH="/usr/bin:/bin", DEBUGINFOD_URLS="")
@@ -34,7 +39,7 @@ def gdb(arguments, commands):
 
 
 def lldb(arguments, commands):
-    argv = [LLDB, "--no-lldbinit", "--batch"] + arguments
+    argv = [matrix.newest_lldb().path, "--no-lldbinit", "--batch"] + arguments
     argv += ["-o", "command script import %s" % (ROOT / "lldb" / "rememberme_lldb.py")]
     for command in commands:
         argv += ["-o", command]
@@ -67,9 +72,12 @@ def require_ptrace():
 
 def main():
     require_ptrace()
+    if "gdb" not in matrix.debuggers() or not matrix.newest_lldb():
+        sys.exit("demo: it needs gdb and lldb, and there is %s"
+                 % (" and ".join(matrix.debuggers()) or "neither"))
     print("leaky.py has served %d requests, and its memory grows. Nobody has prepared it."
           % REQUESTS)
-    program = subprocess.Popen([sys.executable, str(HERE / "leaky.py"), str(REQUESTS)],
+    program = subprocess.Popen([PYTHON, str(HERE / "leaky.py"), str(REQUESTS)],
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     try:
         if program.stdout.readline() != b"ready\n":
@@ -90,7 +98,7 @@ def run(pid, core):
     works &= lldb(attach, COMMANDS)
     quietly(["gdb", "-nx", "-batch"] + attach + ["-ex", "generate-core-file %s" % core])
     heading("gdb, on a core of it (%.0f MB)" % (core.stat().st_size / 1e6))
-    works &= gdb([sys.executable, str(core)], COMMANDS)
+    works &= gdb([PYTHON, str(core)], COMMANDS)
     heading("lldb, on the same core")
     works &= lldb(["--core", str(core)], COMMANDS)
     return works

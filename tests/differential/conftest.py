@@ -38,7 +38,7 @@ def _compared(reports, write):
     write("sizes, references, by layout: objects that differ from sys.getsizeof, and from")
     write("gc.get_referents by tp_traverse and by layout; estimated: the size has a caveat.")
     write("*: Debian's stripped python3. By layout, type by type:")
-    for name, report in reports.items():
+    for report in reports.values():
         for kind, row in sorted(report["rows"].items()):
             if row.get("layout"):
                 write("  %-8s %s: %d of %d objects, %d lack some, %d have more" % (

@@ -62,18 +62,30 @@ class Interpreter:
 
 
 class Debugger:
-    def __init__(self, name, path):
-        self.name = name  # "gdb", "lldb-19"
+    def __init__(self, name, path, full=False):
+        self.name = name  # "gdb", "lldb-19", or "lldb" where the version is in no name
         self.path = str(path)
+        self.full = full  # gets every test, not the smaller selection
 
     @property
     def family(self):
         return "gdb" if self.name == "gdb" else "lldb"
 
     @property
-    def full(self):
-        """Gets every test, not the smaller selection."""
-        return self.name in ("gdb", "lldb-19", "lldb")
+    def lldb_version(self):
+        """None where the name does not tell."""
+        digits = self.name.partition("-")[2]
+        return int(digits) if digits else None
+
+    @functools.cached_property
+    def version(self):
+        """As it says itself: "13.1", "19.1.7"."""
+        try:
+            done = subprocess.run([self.path, "--version"], stdin=subprocess.DEVNULL, timeout=60,
+                                  stdout=subprocess.PIPE, env=ENVIRONMENT)
+        except (OSError, subprocess.SubprocessError):
+            return "?"
+        return (re.findall(r"\d+(?:\.\d+)+", done.stdout.decode(errors="replace")) or ["?"])[0]
 
     def __repr__(self):
         return "<%s: %s>" % (self.name, self.path)
@@ -141,29 +153,33 @@ def debug_interpreters():
                   if path.name[len("python3."):-1].isdigit())
 
 
-def _lldb_beside(version):
-    """lldb as unpacked under build/ by `./dev setup`, since its Python package
-    conflicts with that of another version; the wrapper there sets its paths."""
-    path = BUILD / ("lldb-%d" % version) / "lldb"
-    return Debugger("lldb-%d" % version, path) if path.exists() else None
-
-
 @functools.lru_cache(maxsize=None)
 def debuggers():
-    """{name: Debugger} of what is installed."""
+    """{name: Debugger} of what is installed: gdb, each lldb-NN, or lldb where there is none
+    with a number, and what `./dev setup` has put beside them. The newest lldb that is
+    installed gets every test."""
     found = {}
-    if shutil.which("gdb", path=ENVIRONMENT["PATH"]):
-        found["gdb"] = Debugger("gdb", shutil.which("gdb", path=ENVIRONMENT["PATH"]))
-    path = shutil.which("lldb-19", path=ENVIRONMENT["PATH"])
-    if path:
-        found["lldb-19"] = Debugger("lldb-19", path)
-    elif shutil.which("lldb", path=ENVIRONMENT["PATH"]):
-        found["lldb"] = Debugger("lldb", shutil.which("lldb", path=ENVIRONMENT["PATH"]))
-    for version in (16, 14):
-        beside = _lldb_beside(version)
-        if beside:
-            found[beside.name] = beside
+    gdb = shutil.which("gdb", path=ENVIRONMENT["PATH"])
+    if gdb:
+        found["gdb"] = Debugger("gdb", gdb, full=True)
+    installed = sorted({int(path.name[5:]) for folder in ENVIRONMENT["PATH"].split(":")
+                        for path in pathlib.Path(folder).glob("lldb-[0-9]*")
+                        if path.name[5:].isdigit()}, reverse=True)
+    for version in installed:
+        name = "lldb-%d" % version
+        found[name] = Debugger(name, shutil.which(name, path=ENVIRONMENT["PATH"]),
+                               full=version == installed[0])
+    unnumbered = shutil.which("lldb", path=ENVIRONMENT["PATH"])
+    if unnumbered and not installed:
+        found["lldb"] = Debugger("lldb", unnumbered, full=True)
+    for path in sorted(BUILD.glob("lldb-[0-9]*/lldb"), reverse=True):
+        found.setdefault(path.parent.name, Debugger(path.parent.name, path))
     return found
+
+
+def newest_lldb():
+    """The Debugger, or None."""
+    return next((d for d in debuggers().values() if d.family == "lldb" and d.full), None)
 
 
 def helper_library():

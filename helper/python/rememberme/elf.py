@@ -150,10 +150,10 @@ class Symbols(object):
         buckets = table + 16 + 8 * n_bloom
         if not n_buckets:
             return
-        index = self._words(buckets + 4 * (code % n_buckets), 1)[0]
-        if index < first:
+        begin = self._words(buckets + 4 * (code % n_buckets), 1)[0]
+        if begin < first:
             return
-        for index in range(index, index + _LONGEST_CHAIN):
+        for index in range(begin, begin + _LONGEST_CHAIN):
             chain = self._words(buckets + 4 * n_buckets + 4 * (index - first), 1)[0]
             if chain | 1 == code | 1:
                 yield index
