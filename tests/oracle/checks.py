@@ -142,6 +142,20 @@ def everything_at_once():
     return wrong
 
 
+def visits_another_way(obj):
+    """gh-130327 changed in 3.13.13 whether the __dict__ that shares an instance's values is
+    visited; Debian's 3.13.5-2+deb13u5 has that change, which no layout tells."""
+    class Probe:
+        pass
+
+    probe = Probe()
+    probe.a = 1
+    shared = probe.__dict__
+    visits = any(one is shared for one in gc.get_referents(probe))
+    return (visits and (3, 13) <= sys.version_info < (3, 13, 13) and hasattr(obj, "__dict__")
+            and any(type(one) is dict for one in gc.get_referents(obj)))
+
+
 @check
 def layouts_only():
     """Without any code of the interpreter, the kinds that are promised for a
@@ -156,6 +170,8 @@ def layouts_only():
         # Classes drag in descriptors of every kind: the figure without them.
         reply = helper_.memory(obj, flags=TRAVERSE_ONLY | LAYOUTS_ONLY)
         expected = oracle.measure(obj)
+        if visits_another_way(obj):
+            continue
         for field in ("own_size", "size_without_classes"):
             differ(wrong, "%s of %s" % (field, name_of(obj)), reply["items"][0][field],
                    expected[field])
