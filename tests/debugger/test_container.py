@@ -52,7 +52,7 @@ def container(tmp_path):
         root.mkdir()
         os.mkfifo(stage / "go")
         python = pathlib.Path(interpreter.path).resolve()
-        if interpreter.name == matrix.DEBIAN:
+        if interpreter.is_debians:
             home = tmp_path / "python"
             (home / "bin").mkdir(parents=True)
             shutil.copy2(python, home / "bin")

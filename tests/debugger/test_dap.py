@@ -96,7 +96,7 @@ class Editor:
 
 @pytest.mark.parametrize("lldb", LLDBS, ids=[d.name for d in LLDBS])
 def test_debug_console(run_target, lldb):
-    target = run_target(matrix.interpreters()[matrix.DEBIAN], "seed.py")
+    target = run_target(matrix.one_interpreter(), "seed.py")
     commands = ["py-memory --frame 1 a b", "py-mem-print --frame 1 b", "py-frames", "py-config",
                 "py-top nope"]
     expected = session.run(lldb, commands + [{"detach": 1}], attach=target.pid)

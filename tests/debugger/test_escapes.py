@@ -52,7 +52,7 @@ def test_files_that_a_core_names(interpreter, debugger, tmp_path):
     real = os.path.realpath(interpreter.path)
     shutil.copy(real, python)
     environment = {}
-    if interpreter.name != matrix.DEBIAN:
+    if not interpreter.is_debians:
         prefix = os.path.dirname(os.path.dirname(real))
         environment = {"PYTHONHOME": prefix, "LD_LIBRARY_PATH": prefix + "/lib"}
     with targets.Target([python, matrix.TARGETS / "seed.py"], env=environment) as target:

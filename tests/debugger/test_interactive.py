@@ -16,8 +16,7 @@ RECORDS = 500000
 
 # One interpreter: what is tested here is between a debugger and its user.
 pytestmark = [pytest.mark.every_debugger, pytest.mark.slow]
-PYTHON = matrix.interpreters()[matrix.DEBIAN] if matrix.DEBIAN in matrix.interpreters() else (
-    list(matrix.interpreters().values())[-1])
+PYTHON = matrix.one_interpreter()
 
 
 @pytest.fixture(scope="module")

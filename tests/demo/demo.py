@@ -18,9 +18,7 @@ LIMIT = 120  # seconds for each step
 COMMANDS = ("py-frames --all-threads", "py-top", "py-memory cache bus",
             "py-mem-print cache.pages --depth 2 --limit 3 --labels", "py-top bus --limit 5")
 
-# The system's where it is a supported one
-PYTHON = (matrix.interpreters().get(matrix.DEBIAN)
-          or list(matrix.interpreters().values())[-1]).path
+PYTHON = matrix.one_interpreter().path
 
 # lldb takes its Python's folder from the python3 in PATH, which must be the system's
 ENVIRONMENT = dict(os.environ, PATH="/usr/bin:/bin", DEBUGINFOD_URLS="")

@@ -50,6 +50,11 @@ class Interpreter:
         return tuple(int(part) for part in self.version.split(".")[:2])
 
     @property
+    def is_debians(self):
+        """One program, without symbols or a library of its own, whose modules are in /usr/lib."""
+        return os.path.realpath(self.path).startswith("/usr/bin/")
+
+    @property
     def with_packages(self):
         """The same interpreter with the packages of requirements.txt, in the venv
         that `./dev setup` made; None where there is none."""
@@ -133,6 +138,11 @@ def interpreters():
         if version and ".".join(version.split(".")[:2]) in SUPPORTED:
             found[DEBIAN] = Interpreter(DEBIAN, "/usr/bin/python3", version)
     return found
+
+
+def one_interpreter():
+    """For what is the same in all of them: the system's, else the newest that is supported."""
+    return interpreters().get(DEBIAN) or list(interpreters().values())[-1]
 
 
 def different(found):

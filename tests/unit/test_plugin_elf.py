@@ -47,7 +47,10 @@ def test_every_library_is_one_image(process):
     assert len(paths) == len(set(paths))
     assert os.path.realpath("/proc/self/exe") in paths
     for image in images:
-        mine = [mapping for mapping in mappings if mapping.path == image.path]
+        low, high = elf.extent(elf.segments(read, image.base))
+        # libffi maps a part of its own file once more, elsewhere
+        mine = [mapping for mapping in mappings if mapping.path == image.path
+                and image.base <= mapping.start < image.base + high - low]
         assert image.base == min(mapping.start for mapping in mine)
         assert image.end == max(mapping.end for mapping in mine)
         assert read(image.base, 4) == b"\x7fELF"

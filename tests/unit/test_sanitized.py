@@ -22,7 +22,7 @@ def _runtime():
 
 
 def _oldest_and_newest():
-    found = [i for i in matrix.interpreters().values() if i.name != matrix.DEBIAN]
+    found = [i for i in matrix.interpreters().values() if not i.is_debians]
     return [found[0], found[-1]] if found else list(matrix.interpreters().values())
 
 

@@ -128,7 +128,7 @@ def uninstalled(interpreter, tmp_path):
     here.mkdir()
     shutil.copy(home, here / "python")
     libraries = [name for name in os.listdir(prefix + "/lib") if name.startswith("libpython")] \
-        if interpreter.name != matrix.DEBIAN else []
+        if not interpreter.is_debians else []
     for name in libraries:
         if ".so.1" in name:
             shutil.copy(os.path.join(prefix, "lib", name), here / name)
