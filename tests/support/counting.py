@@ -16,7 +16,7 @@ class Counting:
         self.file = file
         file.write_bytes(bytes(8))
         self.process = subprocess.Popen(
-            [matrix.interpreters()[matrix.DEBIAN].path, str(matrix.TARGETS / program), str(file)]
+            [matrix.one_interpreter().path, str(matrix.TARGETS / program), str(file)]
             + list(map(str, arguments)), env=matrix.ENVIRONMENT, preexec_fn=before)
         self.pid = self.process.pid
         self.wait()
