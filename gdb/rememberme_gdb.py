@@ -216,10 +216,12 @@ class Gdb(adapter.Adapter):
         depth = 0
         frame = gdb.newest_frame()
         while frame is not None and frame != selected:
-            # also in the parts that the compiler moved away (.cold)
-            if (_told(frame.name) or "").partition(".")[0] == _EVAL_LOOP:
-                depth += 1
+            depth += _is_eval_loop(frame)
             frame = frame.older()
+        while not depth and not _is_eval_loop(frame):
+            frame = frame.older()
+            if frame is None:
+                raise Failure("no-symbols", adapter.NO_EVAL_LOOP)
         return depth
 
     def evaluate(self, text):
@@ -326,6 +328,11 @@ def _thread(thread):
     except (gdb.error, ValueError):
         pointer = 0
     return adapter.Thread(thread.num, lwp or pid, pointer)
+
+
+def _is_eval_loop(frame):
+    """Also in the parts that the compiler moved away (.cold)."""
+    return (_told(frame.name) or "").partition(".")[0] == _EVAL_LOOP
 
 
 def _selected_frame():

@@ -258,8 +258,11 @@ class Lldb(adapter.Adapter):
         # inlined into there may be none.
         inner = [self._thread.GetFrameAtIndex(level) for level in range(self._level)]
         selected = self._thread.GetFrameAtIndex(self._level)
-        return len({frame.GetCFA() for frame in inner if _is_eval_loop(frame)}
-                   - {selected.GetCFA()})
+        found = {frame.GetCFA() for frame in inner if _is_eval_loop(frame)}
+        if not found and not any(_is_eval_loop(self._thread.GetFrameAtIndex(level))
+                                 for level in range(self._level, self._thread.GetNumFrames())):
+            raise Failure("no-symbols", adapter.NO_EVAL_LOOP)
+        return len(found - {selected.GetCFA()})
 
     def evaluate(self, text):
         frame = self._thread.GetFrameAtIndex(self._level)

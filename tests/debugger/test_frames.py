@@ -93,7 +93,7 @@ def test_locals_of_every_kind_of_frame(seen, kind, interpreter, debugger):
     assert set(names[6]) >= {"innermost", "generate", "functools"}
 
 
-def test_selected_frame(seen, kind, interpreter, debugger):
+def test_selected_frame(seen, subject, kind, interpreter, debugger):
     """Up and down in C move among the Python frames. From 3.11 on several of them share
     one activation of the eval loop: then the innermost of them is meant."""
     answers = seen(kind, interpreter, debugger)[1][len(COMMANDS):]
@@ -101,6 +101,15 @@ def test_selected_frame(seen, kind, interpreter, debugger):
         # In the eval loop of these, built by gcc -O3.
         assert debugger.family == "lldb" and interpreter.minor >= (3, 11)
         pytest.skip("%s does not unwind the stack to its end" % debugger.name)
+    if not any((name or "").partition(".")[0] == EVAL for name in answers[0].raw["names"]):
+        # gcc 16 cuts the eval loop into functions without names: that is said, not guessed.
+        _, where = subject(kind, interpreter, "nested.py")
+        up = {"native": {"gdb": "up 3", "lldb": "frame select 3"}}
+        answers = session.run(debugger, [up, "py-memory --json", "py-memory --frame 1 --json"],
+                              symbols=True, **where)
+        assert answers[1].json["error"]["kind"] == "no-symbols"
+        assert answers[2].reply["items"][0]["frame"] == 1
+        return
     answers = answers[1:]
     numbers = []
     for n in range(7):

@@ -45,6 +45,12 @@ def is_utf8(charset):
     return charset.upper().replace("-", "") == "UTF8"
 
 
+# Where a compiler has cut the eval loop into functions without names (Debian's 3.13 to 3.15
+# built by gcc 16), no frame of it can be told.
+NO_EVAL_LOOP = ("No C frame of this thread is known to be Python's eval loop, so the Python frame of "
+                "the selected C frame cannot be told: name one with --frame (`py-frames` lists "
+                "them), or select frame 0.")
+
 LIVE, CORE, NONE = "live", "core", "none"
 
 RESULT = object()  # in call()'s `undo`: what that call returns
