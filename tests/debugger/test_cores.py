@@ -172,7 +172,7 @@ def elsewhere(tmp_path_factory):
             root = tmp_path_factory.mktemp("elsewhere")
             home = root / "gone"
             source = matrix.pathlib.Path(interpreter.path).resolve()
-            if interpreter.is_debians:
+            if source.parents[1] == matrix.pathlib.Path("/usr"):
                 (home / "bin").mkdir(parents=True)
                 shutil.copy2(source, home / "bin" / "python")
                 environment = {"PYTHONHOME": "/usr"}
