@@ -259,10 +259,10 @@ bool rme_rule_read(struct rme_python *py, struct rme_type *t, const struct rme_r
 	case RME_READ_WORDS:
 		return false;
 	case RME_READ_LIST:
-		sink->range(sink->arg, rme_ptr(o + L(list_items)), rme_sequence_length(py, o), 8);
+		rme_refs_list(py, o, sink);
 		return false;
 	case RME_READ_TUPLE:
-		sink->range(sink->arg, o + L(tuple_items), rme_sequence_length(py, o), 8);
+		rme_refs_tuple(py, o, sink);
 		return false;
 	case RME_READ_STRUCTSEQ:
 		rme_refs_structseq(py, t, o, sink);

@@ -38,13 +38,13 @@ struct rme_python {
 /* Appends a version (PY_VERSION_HEX) as people write it: "3.12.1". */
 void rme_version_append(uint32_t version, struct rme_buffer *out);
 
-/* An object's reference count: since 3.14 it has 32 bits, and flags beside them
- * (Include/refcount.h). */
+/* An object's reference count. Since 3.14 it has 32 bits; the 16 above them are zero, which a
+ * block that is free need not have there, and the rest are flags (Include/object.h). */
 static inline uint64_t rme_refcount(const struct rme_python *py, rme_addr object)
 {
 	rme_addr at = object + (uint64_t)py->layout->object_refcnt;
 
-	return py->layout->object_flags == RME_ABSENT ? rme_u64(at) : rme_u32(at);
+	return py->layout->object_flags == RME_ABSENT ? rme_u64(at) : rme_u64(at) << 16 >> 16;
 }
 
 /* The type of an object, without any check. */

@@ -26,6 +26,22 @@ void rme_refs_dict(struct rme_python *py, rme_addr dict, bool keys, const struct
 		            k.n_entries, 8);
 }
 
+static void items(const struct rme_sink *sink, rme_addr first, uint64_t n)
+{
+	rme_probe(first, n < 1ull << 44 ? 8 * n : ~0ull);
+	sink->range(sink->arg, first, n, 8);
+}
+
+void rme_refs_list(struct rme_python *py, rme_addr list, const struct rme_sink *sink)
+{
+	items(sink, rme_ptr(list + L(list_items)), rme_sequence_length(py, list));
+}
+
+void rme_refs_tuple(struct rme_python *py, rme_addr tuple, const struct rme_sink *sink)
+{
+	items(sink, tuple + L(tuple_items), rme_sequence_length(py, tuple));
+}
+
 /* set_traverse (Objects/setobject.c): a dummy entry has hash -1. */
 void rme_refs_set(struct rme_python *py, rme_addr set, const struct rme_sink *sink)
 {

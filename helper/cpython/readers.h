@@ -10,6 +10,11 @@
 /* Does a BytesIO share its buffer? Then that is not in its own size. */
 bool rme_bytesio_shares(const struct rme_python *py, rme_addr bytesio);
 
+/* The items of a list, of a tuple. Faults before the first when the length is not to be
+ * believed. */
+void rme_refs_list(struct rme_python *py, rme_addr list, const struct rme_sink *sink);
+void rme_refs_tuple(struct rme_python *py, rme_addr tuple, const struct rme_sink *sink);
+
 /* What the tp_traverse of a builtin type visits, by layout: of a set, of a function
  * without its namespaces, of a structseq of type `t`. */
 void rme_refs_set(struct rme_python *py, rme_addr set, const struct rme_sink *sink);

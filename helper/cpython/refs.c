@@ -20,10 +20,10 @@ static bool refs_builtin(struct rme_python *py, struct rme_type *t, rme_addr o, 
 			t->n_faults++;
 			t->example = o;
 		}
-		sink->range(sink->arg, rme_ptr(o + L(list_items)), rme_sequence_length(py, o), 8);
+		rme_refs_list(py, o, sink);
 		return true;
 	case RME_KIND_TUPLE:
-		sink->range(sink->arg, o + L(tuple_items), rme_sequence_length(py, o), 8);
+		rme_refs_tuple(py, o, sink);
 		return true;
 	case RME_KIND_DICT:
 		/* Split tables and inline values differ by patch release: its own code. */
