@@ -224,6 +224,15 @@ class Gdb(adapter.Adapter):
                 raise Failure("no-symbols", adapter.NO_EVAL_LOOP)
         return depth
 
+    def stack_pointer(self):
+        selected = _selected_frame()
+        if selected is None or selected.level() == 0:
+            return 0
+        try:
+            return int(selected.read_register("sp").cast(gdb.lookup_type("long"))) & _MASK
+        except (gdb.error, ValueError):
+            return 0
+
     def evaluate(self, text):
         try:
             return int(gdb.parse_and_eval(text).cast(gdb.parse_and_eval("(unsigned long)0").type))

@@ -264,6 +264,10 @@ class Lldb(adapter.Adapter):
             raise Failure("no-symbols", adapter.NO_EVAL_LOOP)
         return len(found - {selected.GetCFA()})
 
+    def stack_pointer(self):
+        frame = self._thread.GetFrameAtIndex(self._level)
+        return frame.GetSP() if self._level and frame.IsValid() else 0
+
     def evaluate(self, text):
         frame = self._thread.GetFrameAtIndex(self._level)
         scope = frame if frame.IsValid() else self._target

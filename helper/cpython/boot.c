@@ -291,7 +291,7 @@ static bool choose_layout(struct rme_python *py, struct rme_error *error)
 		if (fits)
 			return true;
 	}
-	py->layout = candidate;
+	py->layout = candidate = rme_layout_for(py->version, 0); /* the likeliest */
 	if (!candidate) {
 		unsupported("Python ", py->version, error);
 		return false;

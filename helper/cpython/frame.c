@@ -143,8 +143,34 @@ int rme_frames_each(struct rme_python *py, rme_addr tstate, rme_frame_fn fn, voi
 	return 0;
 }
 
+/* How many activations of the eval loop are further in than the C frame of that stack pointer:
+ * since 3.12 each has its shim among its own variables, so that shims stand on the C stack in the
+ * order of the activations. False where there are none. */
+static bool activations_within(const struct rme_python *py, rme_addr tstate, rme_addr stack_pointer,
+                               uint32_t *ret)
+{
+	const struct rme_layout *l = py->layout;
+	rme_addr address, last = 0;
+
+	*ret = 0;
+	if (!stack_pointer || l->iframe_size == RME_ABSENT || l->iframe_is_entry != RME_ABSENT)
+		return false;
+	address = innermost(py, tstate);
+	for (int n = 0; address && !(address & 7) && n < MAX_FRAMES; n++) {
+		if (ends_activation(py, address)) {
+			if (address >= stack_pointer || address <= last)
+				break;
+			last = address;
+			++*ret;
+		}
+		address = field(address, l->iframe_previous);
+	}
+	return true;
+}
+
 struct selection {
 	const struct rme_request *request;
+	uint32_t eval_depth; /* of the selected C frame */
 	struct rme_frame *ret;
 	uint32_t n; /* frames so far */
 	bool found;
@@ -154,8 +180,8 @@ static int on_frame(void *arg, const struct rme_frame *frame)
 {
 	struct selection *s = arg;
 	int32_t wanted = s->request->frame;
-	bool found = wanted >= 0 ? frame->index == (uint32_t)wanted
-	                         : frame->eval_depth >= s->request->eval_depth;
+	bool found =
+	    wanted >= 0 ? frame->index == (uint32_t)wanted : frame->eval_depth >= s->eval_depth;
 
 	/* Without a match, as for a C frame outside of all Python: the innermost. */
 	if (found || (!s->n && wanted < 0))
@@ -168,10 +194,13 @@ static int on_frame(void *arg, const struct rme_frame *frame)
 bool rme_frame_selected(struct rme_python *py, const struct rme_python_thread *thread,
                         struct rme_frame *ret, struct rme_error *error)
 {
-	struct selection s = {py->request, ret, 0, false};
+	struct selection s = {py->request, py->request->eval_depth, ret, 0, false};
 	struct rme_guard guard;
 
 	if (RME_GUARD(py->guards, &guard)) {
+		uint32_t within;
+		if (activations_within(py, thread->tstate, py->request->stack_pointer, &within))
+			s.eval_depth = within;
 		rme_frames_each(py, thread->tstate, on_frame, &s);
 		rme_guard_pop(py->guards, &guard);
 	}

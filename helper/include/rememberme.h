@@ -137,6 +137,8 @@ struct rme_request {
 	uint64_t thread_pointer;  /* of the selected thread (fs base); 0: the helper
 	                             runs on that thread and asks the CPU */
 	uint64_t runtime;         /* address of _PyRuntime; 0: look it up in images */
+	uint64_t stack_pointer;   /* of the selected C frame: since 3.12 it tells by itself which
+	                             activation that is in; 0: eval_depth alone tells */
 	struct rme_table images;  /* struct rme_image: loaded ELF images */
 	struct rme_table code;    /* struct rme_range: executable text that may run */
 	struct rme_table threads; /* struct rme_thread: the debugger's threads */

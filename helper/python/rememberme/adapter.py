@@ -170,6 +170,11 @@ class Adapter(object):
         innermost frame is selected, without unwinding anything."""
         raise NotImplementedError
 
+    def stack_pointer(self):
+        """That of the selected C frame; 0 when the innermost frame is selected, or when it
+        is not known."""
+        return 0
+
     def evaluate(self, text):
         """The value of the C expression inside $(…) as an unsigned 64-bit integer, in
         the selected frame. Raises Failure("bad-expression") with the debugger's

@@ -95,6 +95,7 @@ REQUEST = Structure("request", (
     ("lwp", "Q"),
     ("thread_pointer", "Q"),
     ("runtime", "Q"),
+    ("stack_pointer", "Q"),
     ("images", "II"),
     ("code", "II"),
     ("threads", "II"),

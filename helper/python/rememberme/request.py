@@ -33,13 +33,14 @@ class Request(object):
     also code, missing) are given to encode()."""
 
     def __init__(self, query, flags=0, limit=0, depth=0, frame=SELECTED_FRAME, eval_depth=0,
-                 thread=None, threads=(), exprs=(), options=0):
+                 thread=None, threads=(), exprs=(), options=0, stack_pointer=0):
         self.query = query
         self.flags = flags
         self.limit = limit
         self.depth = depth
         self.frame = frame
         self.eval_depth = eval_depth
+        self.stack_pointer = stack_pointer
         self.thread = thread  # adapter.Thread or None
         self.threads = threads
         self.exprs = exprs
@@ -63,7 +64,7 @@ class Request(object):
         return contract.REQUEST.pack(
             abi=ABI, query=self.query, flags=self.flags, limit=self.limit, depth=self.depth,
             frame=self.frame, eval_depth=self.eval_depth, options=self.options,
-            lwp=self.thread.lwp if self.thread else 0,
+            stack_pointer=self.stack_pointer, lwp=self.thread.lwp if self.thread else 0,
             thread_pointer=self.thread.thread_pointer if self.thread else 0,
             runtime=runtime, **tables) + body
 

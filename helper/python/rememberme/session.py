@@ -52,25 +52,29 @@ def question(adapter, settings, target, query, exprs=(), frame=None, all_threads
         threads = adapter.threads()
     else:
         threads = [thread]
+    eval_depth, stack_pointer = 0, 0
+    if not all_threads and frame is None:
+        eval_depth, stack_pointer = _selected_frame(adapter, query, exprs)
     return Request(
         query, flags,
         limit=settings.limit if limit is None else limit,
         depth=settings.depth if depth is None else depth,
         frame=SELECTED_FRAME if frame is None else frame,
-        eval_depth=0 if all_threads or frame is not None else _eval_depth(adapter, query, exprs),
+        eval_depth=eval_depth, stack_pointer=stack_pointer,
         thread=thread, threads=threads, exprs=exprs, options=options)
 
 
-def _eval_depth(adapter, query, exprs):
-    """Adapter.eval_depth, where the answer depends on the selected C frame."""
+def _selected_frame(adapter, query, exprs):
+    """(Adapter.eval_depth, Adapter.stack_pointer), where the answer depends on the selected
+    C frame."""
     if (exprs or query in WHOLE_HEAP) and not any(expr.begins_with_name() for expr in exprs):
-        return 0
+        return 0, 0
     try:
-        return adapter.eval_depth()
+        return adapter.eval_depth(), adapter.stack_pointer()
     except Failure:
         if query != FRAMES:
             raise
-        return 0  # the list of frames is what helps to name one
+        return 0, 0  # the list of frames is what helps to name one
 
 
 def answer(adapter, settings, target, request):
