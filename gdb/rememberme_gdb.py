@@ -332,11 +332,14 @@ def _under_mi():
 def _thread(thread):
     """`thread` must be the selected one: registers are asked of its frame."""
     pid, lwp, _ = thread.ptid
+    return adapter.Thread(thread.num, lwp or pid, _register("fs_base"), _register("rsp"))
+
+
+def _register(name):
     try:
-        pointer = int(gdb.newest_frame().read_register("fs_base")) & _MASK
+        return int(gdb.newest_frame().read_register(name)) & _MASK
     except (gdb.error, ValueError):
-        pointer = 0
-    return adapter.Thread(thread.num, lwp or pid, pointer)
+        return 0
 
 
 def _is_eval_loop(frame):

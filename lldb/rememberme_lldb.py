@@ -361,9 +361,11 @@ def _words(error):
 
 
 def _thread(thread):
-    pointer = thread.GetFrameAtIndex(0).FindRegister("fs_base")  # unknown to lldb before 19
+    frame = thread.GetFrameAtIndex(0)
+    pointer = frame.FindRegister("fs_base")  # unknown to lldb before 19
     return adapter.Thread(thread.GetIndexID(), thread.GetThreadID(),
-                          pointer.GetValueAsUnsigned(0) if pointer.IsValid() else 0)
+                          pointer.GetValueAsUnsigned(0) if pointer.IsValid() else 0,
+                          frame.GetSP() if frame.IsValid() else 0)
 
 
 def _is_eval_loop(frame):

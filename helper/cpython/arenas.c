@@ -18,13 +18,14 @@ enum {
 	MAX_ARENAS = 1 << 22
 };
 
+typedef void (*arena_fn)(void *arg, rme_addr address, rme_addr end);
+
 /* The pools of an arena up to where it has been used. */
-static void read_arena(rme_addr address, rme_addr end, struct rme_arenas *ret)
+static void read_arena(void *arg, rme_addr address, rme_addr end)
 {
 	rme_addr pool = (address + POOL_SIZE - 1) & ~(rme_addr)(POOL_SIZE - 1);
+	struct rme_arenas *ret = arg;
 
-	if (end < address || end > address + ARENA_SIZE)
-		return;
 	ret->n++;
 	ret->bytes += end - address;
 	for (; pool + POOL_SIZE <= end; pool += POOL_SIZE) {
@@ -37,26 +38,26 @@ static void read_arena(rme_addr address, rme_addr end, struct rme_arenas *ret)
 	}
 }
 
-static void read_all(rme_addr state, struct rme_arenas *ret)
+static void each_of(rme_addr state, arena_fn fn, void *arg)
 {
 	rme_addr arenas = rme_ptr(state + STATE_ARENAS);
 	uint64_t n = rme_u32(state + STATE_MAXARENAS);
 
 	for (uint64_t i = 0; arenas && i < n && i < MAX_ARENAS; i++) {
 		rme_addr arena = arenas + i * ARENA_OBJECT_SIZE;
-		if (rme_ptr(arena + ARENA_ADDRESS))
-			read_arena(rme_ptr(arena + ARENA_ADDRESS),
-			           rme_ptr(arena + ARENA_POOL_ADDRESS), ret);
+		rme_addr address = rme_ptr(arena + ARENA_ADDRESS);
+		rme_addr end = address ? rme_ptr(arena + ARENA_POOL_ADDRESS) : 0;
+		if (address && end >= address && end <= address + ARENA_SIZE)
+			fn(arg, address, end);
 	}
 }
 
-bool rme_arenas_read(struct rme_python *py, struct rme_arenas *ret)
+/* False when their list is not known. */
+static bool each(struct rme_python *py, arena_fn fn, void *arg)
 {
 	const struct rme_layout *l = py->layout;
-	volatile bool known = false;
 	struct rme_guard guard;
 
-	*ret = (struct rme_arenas){0};
 	if (l->interp_obmalloc == RME_ABSENT || !RME_GUARD(py->guards, &guard))
 		return false;
 	/* 3.12 has the state in the interpreter, 3.13 a pointer to it. */
@@ -64,8 +65,34 @@ bool rme_arenas_read(struct rme_python *py, struct rme_arenas *ret)
 	if (rme_has_obmalloc_pointer(py))
 		state = rme_ptr(state);
 	if (state)
-		read_all(state, ret);
-	known = ret->n > 0;
+		each_of(state, fn, arg);
 	rme_guard_pop(py->guards, &guard);
-	return known;
+	return true;
+}
+
+bool rme_arenas_read(struct rme_python *py, struct rme_arenas *ret)
+{
+	*ret = (struct rme_arenas){0};
+	return each(py, read_arena, ret) && ret->n > 0;
+}
+
+struct list {
+	struct rme_range *items;
+	uint64_t n, max;
+};
+
+static void list_arena(void *arg, rme_addr address, rme_addr end)
+{
+	struct list *list = arg;
+
+	if (list->n < list->max)
+		list->items[list->n++] = (struct rme_range){address, end};
+}
+
+uint64_t rme_arenas_list(struct rme_python *py, struct rme_range *ret, uint64_t max)
+{
+	struct list list = {ret, 0, max};
+
+	each(py, list_arena, &list);
+	return list.n;
 }

@@ -16,4 +16,8 @@ struct rme_arenas {
  * own guard. */
 bool rme_arenas_read(struct rme_python *py, struct rme_arenas *ret);
 
+/* The same arenas one by one, up to where each has been used: at most `max` of them, in no
+ * order. Returns how many; 0 when it cannot be known. Holds its own guard. */
+uint64_t rme_arenas_list(struct rme_python *py, struct rme_range *ret, uint64_t max);
+
 #endif

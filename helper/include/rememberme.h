@@ -91,7 +91,9 @@ enum rme_query {
 	RME_QUERY_DOMINATORS = 18, /* py-dominators */
 	RME_QUERY_WHY = 19,        /* py-why */
 	RME_QUERY_REFERRERS = 20,  /* py-referrers */
-	RME_QUERY_SUMMARY = 21     /* py-summary */
+	RME_QUERY_SUMMARY = 21,    /* py-summary */
+	/* about native memory */
+	RME_QUERY_NATIVE = 24 /* py-native */
 };
 
 enum rme_flag {
@@ -121,29 +123,31 @@ struct rme_table {
 };
 
 struct rme_request {
-	uint32_t abi;             /* RME_ABI */
-	uint32_t query;           /* enum rme_query */
-	uint32_t flags;           /* enum rme_flag */
-	uint32_t limit;           /* rows, or children of a node; 0: no limit */
-	uint32_t depth;           /* levels of a tree; 0: no limit */
-	int32_t frame;            /* number of a Python frame, innermost 0; -1: the one that
-	                             eval_depth names */
-	uint32_t eval_depth;      /* how many C frames of _PyEval_EvalFrameDefault are
-	                             further in than the selected C frame: the Python
-	                             frame of the selected C frame is the innermost one
-	                             that this activation of the eval loop runs */
-	uint32_t options;         /* enum rme_option */
-	uint64_t lwp;             /* of the selected thread, in the debugger's view */
-	uint64_t thread_pointer;  /* of the selected thread (fs base); 0: the helper
-	                             runs on that thread and asks the CPU */
-	uint64_t runtime;         /* address of _PyRuntime; 0: look it up in images */
-	uint64_t stack_pointer;   /* of the selected C frame: since 3.12 it tells by itself which
-	                             activation that is in; 0: eval_depth alone tells */
-	struct rme_table images;  /* struct rme_image: loaded ELF images */
-	struct rme_table code;    /* struct rme_range: executable text that may run */
-	struct rme_table threads; /* struct rme_thread: the debugger's threads */
-	struct rme_table exprs;   /* struct rme_expr, one after another */
-	struct rme_table missing; /* struct rme_range: memory that a core lacks */
+	uint32_t abi;              /* RME_ABI */
+	uint32_t query;            /* enum rme_query */
+	uint32_t flags;            /* enum rme_flag */
+	uint32_t limit;            /* rows, or children of a node; 0: no limit */
+	uint32_t depth;            /* levels of a tree; 0: no limit */
+	int32_t frame;             /* number of a Python frame, innermost 0; -1: the one that
+	                              eval_depth names */
+	uint32_t eval_depth;       /* how many C frames of _PyEval_EvalFrameDefault are
+	                              further in than the selected C frame: the Python
+	                              frame of the selected C frame is the innermost one
+	                              that this activation of the eval loop runs */
+	uint32_t options;          /* enum rme_option */
+	uint64_t lwp;              /* of the selected thread, in the debugger's view */
+	uint64_t thread_pointer;   /* of the selected thread (fs base); 0: the helper
+	                              runs on that thread and asks the CPU */
+	uint64_t runtime;          /* address of _PyRuntime; 0: look it up in images */
+	uint64_t stack_pointer;    /* of the selected C frame: since 3.12 it tells by itself which
+	                              activation that is in; 0: eval_depth alone tells */
+	struct rme_table images;   /* struct rme_image: loaded ELF images */
+	struct rme_table code;     /* struct rme_range: executable text that may run */
+	struct rme_table threads;  /* struct rme_thread: the debugger's threads */
+	struct rme_table exprs;    /* struct rme_expr, one after another */
+	struct rme_table missing;  /* struct rme_range: memory that a core lacks */
+	struct rme_table mappings; /* struct rme_vma, ascending: of questions about native memory */
+	struct rme_table names;    /* bytes: their paths */
 };
 
 struct rme_image {
@@ -160,6 +164,25 @@ struct rme_thread {
 	uint64_t number; /* as the debugger numbers it */
 	uint64_t lwp;
 	uint64_t thread_pointer; /* 0: not known */
+	uint64_t stack_pointer;  /* 0: not known */
+};
+
+/* A mapping of the debuggee's memory. */
+struct rme_vma {
+	uint64_t start;
+	uint64_t end;   /* exclusive */
+	uint32_t flags; /* enum rme_vma_flag */
+	uint32_t name;  /* where its path begins in the bytes of `names`, which a zero ends; the
+	                   first of them is that of no name */
+};
+
+enum rme_vma_flag {
+	RME_VMA_READ = 1u << 0,
+	RME_VMA_WRITE = 1u << 1,
+	RME_VMA_EXEC = 1u << 2,
+	RME_VMA_SHARED = 1u << 3,
+	RME_VMA_FILE = 1u << 4, /* of a file, however private */
+	RME_VMA_STACK = 1u << 5 /* the main thread's stack */
 };
 
 /* One EXPR: this header, `text_size` bytes of what the user typed, padded to 8,

@@ -80,6 +80,10 @@
 	KIND(NO_ROOM, "no-room") \
 	KIND(CUT_TREE, "cut-tree") \
 	KIND(OUT_OF_MEMORY, "out-of-memory") \
+	KIND(DAMAGED_HEAP, "damaged-heap") \
+	KIND(MALLOC_BYTES, "malloc-bytes") \
+	KIND(MALLOC_MAPPINGS, "malloc-mappings") \
+	KIND(NO_ARENAS, "no-arenas") \
 	KIND(MISSING_BINARY, "missing-binary") \
 	KIND(WRONG_BINARY, "wrong-binary") \
 	KIND(HANDS_OFF, "hands-off") \

@@ -77,6 +77,14 @@ static bool exprs_sound(const struct rme_block *block, struct rme_table exprs)
 	return true;
 }
 
+/* A zero ends the last of them. */
+static bool names_sound(const struct rme_block *block, struct rme_table names)
+{
+	const char *bytes = (const char *)block->request + names.offset;
+
+	return !names.count || !bytes[names.count - 1];
+}
+
 static bool request_sound(const struct rme_block *block)
 {
 	const struct rme_request *r = (const void *)block->request;
@@ -87,6 +95,8 @@ static bool request_sound(const struct rme_block *block)
 	       table_sound(block, r->threads, sizeof(struct rme_thread)) &&
 	       table_sound(block, r->missing, sizeof(struct rme_range)) &&
 	       table_sound(block, r->exprs, sizeof(struct rme_expr)) &&
+	       table_sound(block, r->mappings, sizeof(struct rme_vma)) &&
+	       table_sound(block, r->names, 1) && names_sound(block, r->names) &&
 	       exprs_sound(block, r->exprs);
 }
 
@@ -106,6 +116,7 @@ static const struct {
     {RME_QUERY_WHY, rme_query_why},
     {RME_QUERY_REFERRERS, rme_query_referrers},
     {RME_QUERY_SUMMARY, rme_query_summary},
+    {RME_QUERY_NATIVE, rme_query_native},
 };
 
 static void run_query(struct rme_query_ctx *ctx)

@@ -20,6 +20,16 @@ struct rme_mapped {
 	rme_addr file, anonymous; /* an object of each kind */
 };
 
+/* Why the blocks of native memory are not all there. */
+struct rme_native_doubts {
+	uint64_t n_damaged; /* chunks and pools that do not lead to what is behind them */
+	rme_addr damaged;
+	uint64_t n_bytes_lost; /* that arenas say to have, and no chunk was found in */
+	uint64_t n_mapped_lost;
+	bool no_arenas; /* CPython's own blocks are not known */
+	bool exhausted;
+};
+
 /* What made a figure inexact, and what is told beside it, counted while it is taken. */
 struct rme_doubts {
 	uint64_t n_corrupt;               /* references to what is no object */
@@ -27,6 +37,7 @@ struct rme_doubts {
 	uint64_t n_freed;                 /* references to objects without references */
 	rme_addr freed, freed_holder;
 	struct rme_mapped mapped;
+	struct rme_native_doubts native;
 };
 
 struct rme_whole;  /* whole.h */
@@ -79,6 +90,7 @@ void rme_query_dominators(struct rme_query_ctx *ctx);
 void rme_query_why(struct rme_query_ctx *ctx);
 void rme_query_referrers(struct rme_query_ctx *ctx);
 void rme_query_summary(struct rme_query_ctx *ctx);
+void rme_query_native(struct rme_query_ctx *ctx);
 void rme_query_inspect(struct rme_query_ctx *ctx);
 
 /* heap.c */

@@ -289,6 +289,30 @@ static void caveats_of_types(struct rme_query_ctx *ctx)
 	}
 }
 
+static void native_caveats(struct rme_query_ctx *ctx)
+{
+	const struct rme_native_doubts *d = &ctx->doubts.native;
+
+	if (d->n_damaged)
+		caveat(ctx, RME_CAVEAT_DAMAGED_HEAP, 0, d->n_damaged, d->damaged,
+		       " piece(s) of the allocators' memory are damaged, or were being changed",
+		       ": blocks there are left out, up to where they can be told again");
+	if (d->n_bytes_lost)
+		caveat(ctx, RME_CAVEAT_MALLOC_BYTES, 0, d->n_bytes_lost, 0,
+		       " bytes that malloc says it took from the system",
+		       " were not found in its arenas");
+	if (d->n_mapped_lost)
+		caveat(ctx, RME_CAVEAT_MALLOC_MAPPINGS, 0, d->n_mapped_lost, 0,
+		       " large block(s) that malloc counts", " were not found among the mappings");
+	if (d->no_arenas)
+		caveat(ctx, RME_CAVEAT_NO_ARENAS, 0, 0, 0,
+		       "CPython's own small blocks were not found",
+		       ": what they point to is told of other memory");
+	if (d->exhausted)
+		caveat(ctx, RME_CAVEAT_OUT_OF_MEMORY, 0, 0, 0, "there was no room for all blocks",
+		       ": the figures of native memory are too low");
+}
+
 void rme_report_caveats(struct rme_query_ctx *ctx)
 {
 	struct rme_json *j = &ctx->json;
@@ -307,6 +331,7 @@ void rme_report_caveats(struct rme_query_ctx *ctx)
 		                 " reachable object(s) have no valid reference count (freed?)");
 	caveats_of_types(ctx);
 	mapping_caveats(ctx);
+	native_caveats(ctx);
 	if (ctx->allocated && ctx->py.no_pymalloc)
 		caveat(ctx, RME_CAVEAT_ALLOCATOR, 0, 0, 0,
 		       "small blocks are not CPython's own allocator's here (PYTHONMALLOC, -X dev)",

@@ -2,6 +2,8 @@
  * page as it is asked for (pager.c). Nothing is executed in it or written to it. */
 #include "undump/target.h"
 
+#include "rememberme.h"
+
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +15,7 @@
 
 struct line {
 	uint64_t start, end, offset, device, inode;
-	uint32_t flags;
+	uint32_t flags, mapped;
 	const char *name; /* "": none */
 };
 
@@ -30,9 +32,18 @@ static bool parse(char *text, struct line *ret)
 	    end > RME_ADDRESS_END || start >= end)
 		return false;
 	text[strcspn(text, "\n")] = 0;
-	*ret = (struct line){start, end, offset, makedev(major_, minor_), inode, 0, text + name};
+	*ret = (struct line){start,
+	                     end,
+	                     offset,
+	                     makedev(major_, minor_),
+	                     inode,
+	                     0,
+	                     permissions[3] == 's' ? RME_VMA_SHARED : 0u,
+	                     text + name};
 	ret->flags = (permissions[0] == 'r' ? PF_R : 0u) | (permissions[1] == 'w' ? PF_W : 0u) |
 	             (permissions[2] == 'x' ? PF_X : 0u);
+	if (!strcmp(ret->name, "[stack]"))
+		ret->mapped |= RME_VMA_STACK;
 	return true;
 }
 
@@ -47,9 +58,13 @@ static void add(struct ud_target *t, const struct line *line)
 	bool special = !strncmp(line->name, "[vvar", 5); /* the kernel's, not readable this way */
 
 	t->segments = grow(t->segments, t->n_segments, sizeof *t->segments);
-	t->segments[t->n_segments++] = (struct ud_segment){
-	    line->start, line->end, line->flags & PF_R && !special ? line->end : line->start,
-	    line->start, special ? 0 : line->flags};
+	t->segments[t->n_segments++] =
+	    (struct ud_segment){line->start,
+	                        line->end,
+	                        line->flags & PF_R && !special ? line->end : line->start,
+	                        line->start,
+	                        special ? 0 : line->flags,
+	                        line->mapped};
 	if (line->name[0] != '/')
 		return;
 	t->mappings = grow(t->mappings, t->n_mappings, sizeof *t->mappings);

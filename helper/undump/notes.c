@@ -8,19 +8,17 @@
 static void add_thread(struct ud_target *t, const void *desc)
 {
 	struct elf_prstatus status;
-	uint64_t thread_pointer;
+	const unsigned long long *regs = (const void *)&status.pr_reg;
 
 	memcpy(&status, desc, sizeof status);
-	memcpy(&thread_pointer,
-	       (const char *)status.pr_reg + RME_REGS_THREAD_POINTER * sizeof thread_pointer,
-	       sizeof thread_pointer);
 	/* Doubled whenever the count is a power of two. */
 	if (!(t->n_threads & (t->n_threads - 1)))
 		t->threads = ud_must(realloc(t->threads, (t->n_threads ? t->n_threads * 2 : 1) *
 		                                             sizeof *t->threads));
 	if (!t->n_threads)
 		t->signal = status.pr_cursig;
-	t->threads[t->n_threads++] = (struct ud_thread){(uint32_t)status.pr_pid, thread_pointer};
+	t->threads[t->n_threads++] = (struct ud_thread){
+	    (uint32_t)status.pr_pid, regs[RME_REGS_THREAD_POINTER], regs[RME_REGS_STACK_POINTER]};
 }
 
 /* NT_FILE (fs/binfmt_elf.c, fill_files_note): the count, the unit of the offsets,

@@ -1,5 +1,6 @@
 #include "undump/request.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -166,15 +167,71 @@ static void add_threads(struct ud_request *r, const struct ud_target *target)
 		                               ? &table[i]
 		                               : find_thread(table, given, thread->lwp);
 
-		if (known)
+		if (known) {
 			known->thread_pointer = thread->thread_pointer;
-		else
-			table[n++] =
-			    (struct rme_thread){++number, thread->lwp, thread->thread_pointer};
+			known->stack_pointer = thread->stack_pointer;
+		} else {
+			table[n++] = (struct rme_thread){
+			    ++number, thread->lwp, thread->thread_pointer, thread->stack_pointer};
+		}
 	}
 	struct rme_table t = append(r, table, n, sizeof *table);
 	r->data->threads = t;
 	free(table);
+}
+
+static uint32_t mapped_flags(const struct ud_segment *s)
+{
+	return (s->flags & PF_R ? RME_VMA_READ : 0u) | (s->flags & PF_W ? RME_VMA_WRITE : 0u) |
+	       (s->flags & PF_X ? RME_VMA_EXEC : 0u) | s->mapped;
+}
+
+/* What the target had mapped, in pieces of one file each. */
+static void add_mappings(struct ud_request *r, const struct ud_target *target)
+{
+	struct rme_vma *table =
+	    ud_must(calloc(target->n_segments + 2 * target->n_mappings + 1, sizeof *table));
+	size_t n = 0, k = 0, n_names = 1, last = target->n_mappings;
+	char *names = ud_must(calloc(1, 1));
+
+	for (size_t i = 0; i < target->n_segments; i++) {
+		const struct ud_segment *s = &target->segments[i];
+		uint64_t at = s->start;
+
+		while (at < s->end) {
+			while (k < target->n_mappings && target->mappings[k].end <= at)
+				k++;
+			const struct ud_mapping *m =
+			    k < target->n_mappings ? &target->mappings[k] : NULL;
+			bool inside = m && m->start <= at;
+			uint64_t end = inside ? m->end : m && m->start < s->end ? m->start : s->end;
+
+			if (end > s->end)
+				end = s->end;
+			table[n] = (struct rme_vma){at, end, mapped_flags(s), 0};
+			if (inside) {
+				if (last == target->n_mappings ||
+				    strcmp(target->mappings[last].path, m->path)) {
+					size_t length = strlen(m->path) + 1;
+
+					names = ud_must(realloc(names, n_names + length));
+					memcpy(names + n_names, m->path, length);
+					n_names += length;
+					last = k;
+				}
+				table[n].flags |= RME_VMA_FILE;
+				table[n].name = (uint32_t)(n_names - strlen(m->path) - 1);
+			}
+			n++;
+			at = end;
+		}
+	}
+	struct rme_table t = append(r, table, n, sizeof *table);
+	r->data->mappings = t;
+	t = append(r, names, n_names, 1);
+	r->data->names = t;
+	free(table);
+	free(names);
 }
 
 static bool select_thread(struct ud_request *r, const struct ud_target *target, uint64_t lwp,
@@ -211,6 +268,7 @@ bool ud_request_complete(struct ud_request *request, const struct ud_target *tar
 {
 	add_images(request, images);
 	add_threads(request, target);
+	add_mappings(request, target);
 	struct rme_table t =
 	    append(request, plan->missing.items, plan->missing.count, sizeof *plan->missing.items);
 	request->data->missing = t;

@@ -28,6 +28,7 @@ struct ud_segment {
 	uint64_t have;
 	uint64_t offset; /* of `start` in the source */
 	uint32_t flags;  /* PF_R, PF_W, PF_X; 0: the process could not touch it */
+	uint32_t mapped; /* RME_VMA_SHARED, RME_VMA_STACK where that is known */
 };
 
 /* A file that the process had mapped at [start, end), from `offset` on. */
@@ -43,6 +44,7 @@ struct ud_mapping {
 struct ud_thread {
 	uint64_t lwp;
 	uint64_t thread_pointer; /* 0: not known */
+	uint64_t stack_pointer;  /* 0: not known */
 };
 
 struct ud_target {

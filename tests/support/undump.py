@@ -25,7 +25,7 @@ def request(query, addresses=(), limit=0, depth=0, flags=0, lwp=0, thread_pointe
     """A struct rme_request. The "exprs" are what the probe takes for them: a header
     that it skips, and an address."""
     exprs = b"".join(struct.pack("<4IQ", 24, 0, 0, 0, address) for address in addresses)
-    table = b"".join(struct.pack("<3Q", *thread) for thread in threads)
+    table = b"".join(struct.pack("<4Q", *thread, 0) for thread in threads)
     size = contract.REQUEST.size
     return contract.REQUEST.pack(
         abi=contract.ABI, query=query, flags=flags, limit=limit, depth=depth, frame=-1, lwp=lwp,

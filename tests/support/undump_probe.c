@@ -55,7 +55,7 @@ static void tables(struct rme_json *j, const struct rme_request *r, const struct
 	add_ranges(j, "images", r, r->images, 2);
 	add_ranges(j, "code", r, r->code, 2);
 	add_ranges(j, "missing", r, r->missing, 2);
-	add_ranges(j, "threads", r, r->threads, 3);
+	add_ranges(j, "threads", r, r->threads, 4);
 	rme_json_unsigned(j, "lwp", r->lwp);
 	rme_json_unsigned(j, "thread_pointer", r->thread_pointer);
 	rme_json_unsigned(j, "runtime", r->runtime);

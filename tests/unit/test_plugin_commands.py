@@ -38,7 +38,7 @@ class Live(Nothing):
         return adapter.Target(adapter.LIVE, pid=77, local=True)
 
     def threads(self):
-        return [adapter.Thread(1, 77, 0x1000), adapter.Thread(2, 78, 0x2000)]
+        return [adapter.Thread(1, 77, 0x1000, 0), adapter.Thread(2, 78, 0x2000, 0)]
 
     def selected_thread(self):
         return self.threads()[self.selected - 1]
@@ -101,7 +101,7 @@ def test_the_request_of_a_plain_question(asked):
     assert (question.query, question.flags, question.limit, question.depth) == (
         request.MEMORY, 0, 10, 3)
     assert (question.frame, question.eval_depth) == (request.SELECTED_FRAME, 3)
-    assert question.thread == (2, 78, 0x2000) and list(question.threads) == [question.thread]
+    assert question.thread == (2, 78, 0x2000, 0) and list(question.threads) == [question.thread]
     assert [expr.text for expr in question.exprs] == ["a", "b.c"]
 
 
@@ -210,7 +210,7 @@ def test_a_deep_reply_is_no_crash():
 
 @pytest.mark.parametrize("name, line", [
     (name, line) for name in commands.COMMANDS if name != "py-config"
-    for line in ("", "a") if not (line and name in ("py-frames", "py-summary"))
+    for line in ("", "a") if not (line and name in ("py-frames", "py-summary", "py-native"))
     if line or name not in ("py-why", "py-referrers")])
 @pytest.mark.parametrize("reply", [
     {}, {"items": 1}, {"items": [{}]}, {"items": [None]}, {"items": {"a": 1}},

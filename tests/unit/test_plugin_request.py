@@ -79,10 +79,10 @@ def test_block(header):
 
 
 def test_request(header):
-    thread = Thread(3, 1234, 0x7f0000000000)
+    thread = Thread(3, 1234, 0x7f0000000000, 0x7ffd0000)
     exprs = [expr.parse(text, None) for text in ("a", "b.c")]
     asked = request.Request(request.TREE, flags=5, limit=10, depth=4, frame=2, eval_depth=1,
-                            thread=thread, threads=[Thread(1, 1000, 0), thread], exprs=exprs)
+                            thread=thread, threads=[Thread(1, 1000, 0, 0), thread], exprs=exprs)
     data = asked.encode(images=[(0x400000, 0x500000)], runtime=0x99)
 
     def member(name, kind="I"):
@@ -101,7 +101,8 @@ def test_request(header):
     assert struct.unpack_from("<QQ", data, offset) == (0x400000, 0x500000)
     offset, count = member("threads", "II")
     assert (offset % 8, count) == (0, 2)
-    assert struct.unpack_from("<6Q", data, offset) == (1, 1000, 0, 3, 1234, 0x7f0000000000)
+    assert struct.unpack_from("<8Q", data, offset) == (
+        1, 1000, 0, 0, 3, 1234, 0x7f0000000000, 0x7ffd0000)
     offset, count = member("exprs", "II")
     assert (offset % 8, count) == (0, 2)
     assert data[offset:] == b"".join(map(expr.encode, exprs))

@@ -143,7 +143,7 @@ def test_threads(sampled, way):
     threads = first["threads"]
     assert len(threads) == 4 and [t[0] for t in threads] == [1, 2, 3, 4]
     assert len({t[2] for t in threads}) == 4
-    for _, lwp, thread_pointer in threads:
+    for _, lwp, thread_pointer, _ in threads:
         for options in ([], ["--lwp", lwp]):
             source, more, _ = sampled.source(way)
             data = undump.request(undump.TABLES, lwp=0 if options else lwp,

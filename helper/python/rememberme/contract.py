@@ -28,6 +28,7 @@ QUERY_DOMINATORS = 18
 QUERY_WHY = 19
 QUERY_REFERRERS = 20
 QUERY_SUMMARY = 21
+QUERY_NATIVE = 24
 
 # enum rme_flag
 TRAVERSE_ONLY = 1
@@ -43,6 +44,14 @@ SORT_COUNT = 1
 BY_MODULE = 2
 BY_LENGTH = 4
 HIDE_CLASSES = 8
+
+# enum rme_vma_flag
+VMA_READ = 1
+VMA_WRITE = 2
+VMA_EXEC = 4
+VMA_SHARED = 8
+VMA_FILE = 16
+VMA_STACK = 32
 
 # enum rme_step_kind
 STEP_NAME = 1
@@ -101,6 +110,8 @@ REQUEST = Structure("request", (
     ("threads", "II"),
     ("exprs", "II"),
     ("missing", "II"),
+    ("mappings", "II"),
+    ("names", "II"),
 ))
 
 IMAGE = Structure("image", (
@@ -117,6 +128,14 @@ THREAD = Structure("thread", (
     ("number", "Q"),
     ("lwp", "Q"),
     ("thread_pointer", "Q"),
+    ("stack_pointer", "Q"),
+))
+
+VMA = Structure("vma", (
+    ("start", "Q"),
+    ("end", "Q"),
+    ("flags", "I"),
+    ("name", "I"),
 ))
 
 EXPR = Structure("expr", (
@@ -208,6 +227,10 @@ CAVEAT_KINDS = (
     "no-room",
     "cut-tree",
     "out-of-memory",
+    "damaged-heap",
+    "malloc-bytes",
+    "malloc-mappings",
+    "no-arenas",
     "missing-binary",
     "wrong-binary",
     "hands-off",

@@ -70,7 +70,8 @@ class _Helper(object):
 
     def __init__(self, adapter, target):
         self.pid = target.pid
-        images = elf.images(mappings_of(adapter, target), adapter.read)
+        self.mappings = mappings_of(adapter, target)
+        images = elf.images(self.mappings, adapter.read)
         _require_python(adapter.read, target, images)
         self.pairs = [(image.base, image.end) for image in images]
         path = library.find(library.LIBRARY)
@@ -179,7 +180,8 @@ def _snapshot(adapter, settings, target, helper):
     if pid < 0:
         raise _no_snapshot(pid)
     try:
-        return Snapshot(target.pid, pid, since, stay.code + at, helper.pairs)
+        return Snapshot(target.pid, pid, since, stay.code + at, helper.pairs,
+                        helper.mappings)
     except PermissionError:
         return None
 
@@ -203,7 +205,7 @@ class _Visits(object):
         self._helper = helper
 
     def ask(self, adapter, settings, question):
-        encoded = question.encode(self._helper.pairs)
+        encoded = question.encode(self._helper.pairs, mappings=self._helper.mappings)
         for capacity in _REPLY_CAPACITIES:
             try:
                 with adapter.calls(), _Stay(adapter, self._helper) as stay:

@@ -5,9 +5,9 @@ import struct
 
 from . import contract
 from . import expr as _expr
-from .contract import (QUERY_DOMINATORS, QUERY_FRAMES, QUERY_MEMORY, QUERY_NAMES, QUERY_REFERRERS,
-                       QUERY_RETAINED, QUERY_SUMMARY, QUERY_TOP, QUERY_TREE, QUERY_TYPES,
-                       QUERY_WHY)
+from .contract import (QUERY_DOMINATORS, QUERY_FRAMES, QUERY_MEMORY, QUERY_NAMES, QUERY_NATIVE,
+                       QUERY_REFERRERS, QUERY_RETAINED, QUERY_SUMMARY, QUERY_TOP, QUERY_TREE,
+                       QUERY_TYPES, QUERY_WHY)
 
 MAGIC, ABI = contract.MAGIC, contract.ABI
 RUNNING, DONE, DIED = contract.RUNNING, contract.DONE, contract.DIED
@@ -15,7 +15,9 @@ RUNNING, DONE, DIED = contract.RUNNING, contract.DONE, contract.DIED
 MEMORY, TOP, TREE, FRAMES, NAMES = QUERY_MEMORY, QUERY_TOP, QUERY_TREE, QUERY_FRAMES, QUERY_NAMES
 TYPES, RETAINED, DOMINATORS = QUERY_TYPES, QUERY_RETAINED, QUERY_DOMINATORS
 WHY, REFERRERS, SUMMARY = QUERY_WHY, QUERY_REFERRERS, QUERY_SUMMARY
-WHOLE_HEAP = (TYPES, RETAINED, DOMINATORS, WHY, REFERRERS, SUMMARY)
+NATIVE = QUERY_NATIVE
+WHOLE_HEAP = (TYPES, RETAINED, DOMINATORS, WHY, REFERRERS, SUMMARY, NATIVE)
+_MAPPED = (NATIVE,)  # questions that are told of the mappings
 
 TRAVERSE_ONLY, NO_CLASSES = contract.TRAVERSE_ONLY, contract.NO_CLASSES
 ALL_THREADS, ALLOCATED = contract.ALL_THREADS, contract.ALLOCATED
@@ -46,9 +48,9 @@ class Request(object):
         self.exprs = exprs
         self.options = options
 
-    def encode(self, images=(), runtime=0):
+    def encode(self, images=(), runtime=0, mappings=()):
         """The bytes of struct rme_request with its tables. `images` are pairs
-        (base, end)."""
+        (base, end), `mappings` adapter.Mapping."""
         tables = {}
         body = b""
 
@@ -59,14 +61,39 @@ class Request(object):
 
         add("images", len(images), b"".join(struct.pack("<QQ", *image) for image in images))
         add("threads", len(self.threads), b"".join(
-            struct.pack("<QQQ", *thread) for thread in self.threads))
+            struct.pack("<QQQQ", *thread) for thread in self.threads))
         add("exprs", len(self.exprs), b"".join(_expr.encode(expr) for expr in self.exprs))
+        if mappings and self.query in _MAPPED:
+            rows, names = _mappings(mappings)
+            add("mappings", len(mappings), rows)
+            add("names", len(names), names)
         return contract.REQUEST.pack(
             abi=ABI, query=self.query, flags=self.flags, limit=self.limit, depth=self.depth,
             frame=self.frame, eval_depth=self.eval_depth, options=self.options,
             stack_pointer=self.stack_pointer, lwp=self.thread.lwp if self.thread else 0,
             thread_pointer=self.thread.thread_pointer if self.thread else 0,
             runtime=runtime, **tables) + body
+
+
+_FLAGS = {"r": contract.VMA_READ, "w": contract.VMA_WRITE, "x": contract.VMA_EXEC,
+          "s": contract.VMA_SHARED}
+
+
+def _mappings(mappings):
+    """The tables `mappings` and `names`."""
+    rows, names, places = [], b"\0", {"": 0}
+    for mapping in mappings:
+        flags = sum(bit for letter, bit in _FLAGS.items() if letter in mapping.flags)
+        path = mapping.path if mapping.path.startswith("/") else ""
+        if path not in places:
+            places[path] = len(names)
+            names += path.encode("utf-8", "surrogateescape") + b"\0"
+        if path:
+            flags |= contract.VMA_FILE
+        elif mapping.path == "[stack]":
+            flags |= contract.VMA_STACK
+        rows.append(struct.pack("<QQII", mapping.start, mapping.end, flags, places[path]))
+    return b"".join(rows), names + b"\0" * (-len(names) % 8)
 
 
 def encode_block(**fields):

@@ -33,13 +33,14 @@ def clock():
 
 class Snapshot(object):
     """The snapshot whose number in the namespace of process `parent` is `inner`, made after
-    `since`. Its block is at address `block`; `images` are those of the request."""
+    `since`. Its block is at address `block`; `images` and `mappings` are those of the request."""
 
     stays = True
 
-    def __init__(self, parent, inner, since, block, images):
+    def __init__(self, parent, inner, since, block, images, mappings):
         self._block = block
         self._images = images
+        self._mappings = mappings
         self._pidfd = None
         self._pid = _pid_here(parent, inner)
         _require_ours(parent, self._pid, since)
@@ -62,7 +63,7 @@ class Snapshot(object):
         limits.move_here(self._pid)
 
     def ask(self, adapter, settings, question):
-        encoded = question.encode(self._images)
+        encoded = question.encode(self._images, mappings=self._mappings)
         with Progress(adapter) as progress:
             try:
                 self._begin(settings, encoded)

@@ -10,14 +10,14 @@ from .. import arguments
 from ..errors import Failure
 from ..settings import Settings
 from ..text import printable, written
-from . import (config, dominators, frames, mem_print, memory, referrers, retained, summary, top,
+from . import (config, dominators, frames, mem_print, memory, native, referrers, retained, summary, top,
                types, why)
 
 COMMANDS = collections.OrderedDict(
     (command.name, command)
     for command in (memory.COMMAND, top.COMMAND, mem_print.COMMAND, frames.COMMAND,
                     types.COMMAND, retained.COMMAND, dominators.COMMAND, why.COMMAND,
-                    referrers.COMMAND, summary.COMMAND, config.COMMAND))
+                    referrers.COMMAND, summary.COMMAND, native.COMMAND, config.COMMAND))
 
 # The settings of this debugger session
 SETTINGS = Settings()

@@ -13,8 +13,9 @@
 /* linux/audit.h, AUDIT_ARCH_X86_64: what a filter of system calls asks first */
 #define RME_AUDIT_ARCH 0xc000003eu
 
-/* Which word of the registers of a core's note is the thread pointer: sys/user.h,
- * user_regs_struct.fs_base */
+/* Which words of the registers of a core's note are the thread pointer and the stack
+ * pointer: sys/user.h, user_regs_struct.fs_base and rsp */
 #define RME_REGS_THREAD_POINTER 21
+#define RME_REGS_STACK_POINTER  19
 
 #endif
