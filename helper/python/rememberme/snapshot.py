@@ -20,6 +20,7 @@ from .reply import decode
 _READY_TIME = 10.0   # seconds that a snapshot gets to be ready
 _CANCEL_TIME = 0.3   # seconds that a cancelled walk gets to say so
 _SHORTEST_NAP, _LONGEST_NAP = 0.0001, 0.02
+_MOST_REPLY = 1 << 30
 _RECENT = 300        # of so many pids a new process is one, as a rule
 _SAME = ("Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
 
@@ -74,9 +75,13 @@ class Snapshot(object):
             except (OSError, OverflowError):
                 self._died()
         block = self._look()
-        if not 0 < block.reply_size <= block.reply_capacity:
+        if not 0 < block.reply_size <= min(block.reply_capacity, _MOST_REPLY):
             raise Failure("bad-reply", "The helper's reply claims %d bytes." % block.reply_size)
-        return decode(self._read(block.reply, block.reply_size))
+        try:
+            data = self._read(block.reply, block.reply_size)
+        except (OSError, OverflowError):  # it is where nothing is
+            self._died()
+        return decode(data)
 
     def _begin(self, settings, encoded):
         end = time.time() + _READY_TIME
