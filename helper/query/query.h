@@ -8,6 +8,7 @@
 #include "cpython/path.h"
 #include "cpython/refs.h"
 #include "cpython/size.h"
+#include "cpython/type_name.h"
 #include "graph/deep.h"
 #include "reply/json.h"
 
@@ -135,9 +136,11 @@ static inline bool rme_heap_sound(struct rme_query_ctx *ctx, rme_addr object, st
 	}
 	int64_t refcount = (int64_t)rme_refcount(&ctx->py, object);
 	if (__builtin_expect(refcount <= 0 || refcount >> REFCOUNT_MAX_BITS, 0)) {
-		/* Without references, and not given back: a module keeps it for the next one
-		 * and shows it (_asyncio, 3.12 and later). */
-		if (refcount || !rme_is_kept_block(&ctx->py, object - (*t)->presize)) {
+		/* Without references, and not given back: the module keeps it for the next one
+		 * and shows it (module_traverse, Modules/_asynciomodule.c, from 3.12 on). */
+		if (refcount ||
+		    !rme_type_is_named(&ctx->py, (*t)->address, "_asyncio.FutureIter") ||
+		    !rme_is_kept_block(&ctx->py, object - (*t)->presize)) {
 			ctx->doubts.n_freed++;
 			ctx->doubts.freed = object;
 		}

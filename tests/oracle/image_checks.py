@@ -151,10 +151,10 @@ def of_something_else():
             wrong.append("%s: %s" % (what, str(reply)[:200]))
 
     class Thread:
-        number, lwp, thread_pointer = 1, threading.get_native_id(), 4096
+        number, lwp, thread_pointer, stack_pointer = 1, threading.get_native_id(), 4096, 0
 
         def __iter__(self):
-            return iter((self.number, self.lwp, self.thread_pointer))
+            return iter((self.number, self.lwp, self.thread_pointer, self.stack_pointer))
 
     expect("first", "built")
     expect("itself", "kept")
