@@ -22,7 +22,7 @@ COMMANDS = ("py-memory", "py-top", "py-mem-print --frame 1 --labels kept", "py-f
 def written(debugger, locale, steps, **where):
     """The bytes that a debugger of this locale prints."""
     found = session.console_bytes(debugger, steps, env={"LC_ALL": locale}, **where)
-    for trouble in (b"Traceback", b"UnicodeEncodeError", b"UnicodeDecodeError", b"bug of its own",
+    for trouble in (b"Traceback (most recent", b"UnicodeEncodeError", b"UnicodeDecodeError", b"bug of its own",
                     b"Could not convert", b"computing the error message"):
         assert trouble not in found, found
     return found

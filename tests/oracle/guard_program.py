@@ -38,7 +38,7 @@ def questions(thing):
     questions_of = make(thing)
     address = hex(id(thing))
     everything = request.ALLOCATED
-    threads = [(1, threading.get_native_id(), 0)]
+    threads = [(1, threading.get_native_id(), 0, 0)]
     yield helper.MEMORY, [address], {"flags": everything}
     yield helper.MEMORY, ["thing"], {"flags": 0}
     yield helper.MEMORY, ["__main__:Node"], {"flags": 0}

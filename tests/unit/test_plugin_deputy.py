@@ -42,7 +42,7 @@ def process(command=SLEEP, user=None, **options):
 
 def refused(parent, named, since, *words):
     with pytest.raises(Failure) as caught:
-        snapshot.Snapshot(parent, named, since, 0x1000, ())
+        snapshot.Snapshot(parent, named, since, 0x1000, (), ())
     assert caught.value.kind == "no-snapshot"
     for word in words:
         assert word in caught.value.message, caught.value.message
@@ -123,7 +123,7 @@ class Watcher:
 
 
 class Question:
-    def encode(self, _images):
+    def encode(self, *_, **__):
         return b"x" * 64
 
 
@@ -140,7 +140,7 @@ def test_a_reply_that_it_claims(monkeypatch, reply, size, capacity):
     forged.room[4096:4097] = b"\0"
     offset = request.BLOCK_OFFSETS["request"]
     forged.room[offset:offset + 8] = (forged.at + 8192).to_bytes(8, "little")
-    one = snapshot.Snapshot(os.getpid(), os.getpid(), 0, forged.at, ())
+    one = snapshot.Snapshot(os.getpid(), os.getpid(), 0, forged.at, (), ())
 
     def answered(_adapter, _progress):  # it ends at once, with what it likes
         for name, claimed in (("reply_size", size), ("state", request.DONE)):
