@@ -126,7 +126,7 @@ def test_the_sound_one(tmp_path):
     path.write_bytes(core(MEMORY))
     answer = undump.ask(path, undump.request(undump.TABLES))
     assert answer.kind is None, answer.output
-    assert answer.json["threads"] == [[1, 100, 0x7000]]
+    assert answer.json["threads"] == [[1, 100, 0x7000, 0]]
     assert answer.json["undump"]["pid"] == 100 and answer.json["undump"]["signal"] == 11
     assert [c["kind"] for c in answer.json["undump"]["caveats"]] == ["no-file-list"]
     assert undump.words(path, [0x10000000, 0x10002ff8]) == [0x6161616161616161,

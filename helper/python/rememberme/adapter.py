@@ -39,6 +39,7 @@ Mapping = collections.namedtuple("Mapping", "start end flags offset path")
 # `number` as the user sees it, `lwp` the kernel's thread id in the debugger's view,
 # `thread_pointer` the fs base, 0 where the debugger cannot tell it.
 Thread = collections.namedtuple("Thread", "number lwp thread_pointer stack_pointer")
+Thread.__new__.__defaults__ = (0,)  # not known
 
 
 def is_utf8(charset):

@@ -207,6 +207,9 @@ def _require_ours(parent, pid, since):
             ("namespaces", [_link(parent, "ns/" + name) for name in ("user", "pid", "mnt")],
              [_link(pid, "ns/" + name) for name in ("user", "pid", "mnt")])):
         if one is None or one != other:
+            if (_status(pid) or {"State": "Z"}).get("State", "").startswith("Z"):
+                raise Failure("no-snapshot", "The snapshot of process %d ended at once, as where it "
+                              "gets no memory; `py-config inject off` answers without one." % parent)
             raise Failure("no-snapshot", "Process %d named process %d as its snapshot, whose %s "
                           "are others: nothing was written there." % (parent, pid, what))
     if _started(pid) < since:
