@@ -241,18 +241,22 @@ static uint64_t size_deque(const struct rme_python *py, const struct rme_type *t
 	return t->basicsize + n * L(block_size);
 }
 
+enum { MAX_ITEMSIZE = 16 }; /* of array's type codes: 8 bytes at most */
+
 /* array.__sizeof__ (Modules/arraymodule.c) asks the type code's description, which a core
  * without binaries may lack. */
 static bool array_itemsize(const struct rme_python *py, rme_addr o, uint64_t *ret)
 {
 	struct rme_guard guard;
 	volatile bool there = false;
+	volatile uint64_t itemsize = 0;
 
 	if (RME_GUARD(py->guards, &guard)) {
-		*ret = (uint64_t)rme_i32(rme_ptr(o + L(array_descr)) + L(arraydescr_itemsize));
-		there = true;
+		itemsize = (uint64_t)rme_i32(rme_ptr(o + L(array_descr)) + L(arraydescr_itemsize));
+		there = itemsize <= MAX_ITEMSIZE;
 		rme_guard_pop(py->guards, &guard);
 	}
+	*ret = itemsize;
 	return there;
 }
 
