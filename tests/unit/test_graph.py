@@ -1,52 +1,24 @@
 """Dominators, retained sizes and shortest paths against their slow definitions: a node
 retains what cannot be reached without it."""
 
-import ctypes
 import random
-import subprocess
 
 import hypothesis
 import hypothesis.strategies as st
 import pytest
 
-import matrix
+from mock_heap import NONE, Result, build
 
-NONE = 0xffffffff
 settings = hypothesis.settings(max_examples=1500, deadline=None, database=None,
                                suppress_health_check=list(hypothesis.HealthCheck))
-SOURCES = ["graph/csr.c", "graph/components.c", "graph/dominators.c", "graph/dominated.c",
-           "graph/paths.c", "runtime/arena.c"]
 
 
 @pytest.fixture(scope="module", params=["plain", "sanitized"])
 def probe(request, tmp_path_factory):
     """The entry of support/graph_probe.c, also with the sanitizer that needs no runtime."""
-    library = tmp_path_factory.mktemp("graph") / "graph.so"
-    helper = matrix.ROOT / "helper"
     flags = {"plain": ["-O2"], "sanitized": ["-O1", "-fsanitize=undefined",
                                              "-fsanitize-undefined-trap-on-error"]}
-    subprocess.run(
-        ["gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
-         "-I", str(helper), "-o", str(library), str(matrix.TESTS / "support" / "graph_probe.c")]
-        + flags[request.param] + [str(helper / source) for source in SOURCES], check=True)
-    entry = ctypes.CDLL(str(library)).probe
-    entry.restype = ctypes.c_uint32
-    return entry
-
-
-class Result:
-    def __init__(self, probe, edges, root, sizes, everything=False, avoid=NONE):
-        n = len(edges)
-        first, to = [0], []
-        for targets in edges:
-            to += targets
-            first.append(len(to))
-        words, longs = ctypes.c_uint32 * max(n, 1), ctypes.c_uint64 * max(n, 1)
-        idom, size, nodes, before = words(), longs(), words(), words()
-        self.n = probe(n, (ctypes.c_uint32 * (n + 1))(*first),
-                       (ctypes.c_uint32 * max(len(to), 1))(*to), root, int(everything),
-                       avoid, longs(*sizes), idom, size, nodes, before)
-        self.idom, self.bytes, self.nodes, self.before = map(list, (idom, size, nodes, before))
+    return build(tmp_path_factory.mktemp("graph") / "graph.so", flags[request.param])
 
 
 def reach(edges, root, without=None):
