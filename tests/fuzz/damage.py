@@ -65,7 +65,7 @@ def main():
             addresses if query == request.MEMORY else [])
         try:
             reply = library.ask(query, exprs, call=call, flags=0, limit=10, depth=3,
-                                threads=[(1, os.getpid(), 0)])
+                                threads=[(1, os.getpid(), 0, 0)])
         except ValueError as error:
             verdicts.append("BAD-JSON %s" % error)
             continue

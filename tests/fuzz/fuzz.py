@@ -33,7 +33,7 @@ sys.path[:0] = [str(TESTS / "support"), str(TESTS.parent / "helper" / "python")]
 import matrix  # noqa: E402
 import session  # noqa: E402
 import target as targets  # noqa: E402
-from rememberme import adapter, commands, undump  # noqa: E402
+from rememberme import adapter, commands, image  # noqa: E402
 from rememberme.reply import decode  # noqa: E402
 
 HANG = 10            # seconds of computing, here and in what is called
@@ -324,12 +324,12 @@ def files(judge, dumps, rnd, end):
 def replies(judge, dumps, rnd, end):
     """Of each command one true reply, changed as text or as a structure."""
     dump, true = dumps[0], {}
-    original = undump.answer
+    original = image.answer
     for text in WITHOUT + tuple(each % ("0x%x" % dump.addresses["names"]) for each in WITH):
         def remember(*given, text=text):
             true[text] = original(*given)
             return json.loads(json.dumps(true[text]))
-        undump.answer = remember
+        image.answer = remember
         core = Core(dump.path, dump.pid)
         core.end = time.monotonic() + 60
         commands.run(core, *text.partition(" ")[::2])
@@ -337,10 +337,10 @@ def replies(judge, dumps, rnd, end):
         while time.monotonic() < end:
             text = rnd.choice(sorted(true))
             data = _changed_reply(rnd, true[text])
-            undump.answer = lambda *_: decode(data)
+            image.answer = lambda *_: decode(data)
             judge.ask(Core(dump.path, dump.pid), text)
     finally:
-        undump.answer = original
+        image.answer = original
 
 
 def _changed_reply(rnd, reply):
