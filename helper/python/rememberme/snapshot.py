@@ -18,7 +18,7 @@ from .progress import Progress
 from .reply import decode
 
 _READY_TIME = 10.0   # seconds that a snapshot gets to be ready
-_CANCEL_TIME = 0.3   # seconds that a cancelled walk gets to say so
+_CANCEL_TIME = 1.0   # seconds that a cancelled walk gets to say so
 _SHORTEST_NAP, _LONGEST_NAP = 0.0001, 0.02
 _MOST_REPLY = 1 << 30
 _RECENT = 300        # of so many pids a new process is one, as a rule
