@@ -46,7 +46,6 @@ struct small {
 	const struct rme_index *index;
 	struct rme_native_block *items;
 	uint64_t n, max;
-	uint64_t n_objects;
 };
 
 static void add_small(void *arg, rme_addr at, uint64_t size)
@@ -57,10 +56,8 @@ static void add_small(void *arg, rme_addr at, uint64_t size)
 	struct small *s = arg;
 
 	for (rme_addr a = at; a <= at + DEEPEST && a < at + size; a += 16)
-		if (rme_index_node(s->index, a) != RME_NO_NODE) {
-			s->n_objects++;
+		if (rme_index_node(s->index, a) != RME_NO_NODE)
 			return;
-		}
 	if (s->n < s->max)
 		s->items[s->n++] = (struct rme_native_block){at, size | RME_BLOCK_SMALL};
 }
